@@ -1,0 +1,96 @@
+"""The devices of the building, as topic ``db`` tells them: every part's index of who is who."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from typing import Any
+
+from insula.errors import UnknownDevice
+from insula.messages import DeviceRecord
+
+
+class DeviceIndex:
+    """Finds devices by id, by their names of 2020, by room and by gateway. Filled by ``Channel.follow_devices``."""
+
+    def __init__(self) -> None:
+        self._by_id: dict[int, DeviceRecord] = {}
+        self._knx: dict[tuple[str, int, int], DeviceRecord] = {}
+        self._zwave: dict[int, DeviceRecord] = {}
+        self._listeners: list[Callable[[], None]] = []
+        self._complete = asyncio.Event()
+
+    def __len__(self) -> int:
+        return len(self._by_id)
+
+    def __iter__(self) -> Iterator[DeviceRecord]:
+        return iter(tuple(self._by_id.values()))
+
+    def get(self, device_id: int) -> DeviceRecord:
+        try:
+            return self._by_id[device_id]
+        except KeyError:
+            raise UnknownDevice(f"no device {device_id}") from None
+
+    def knx(self, kind: str, bloc: int, floor: int) -> DeviceRecord:
+        """The device of the default KNX gateway with this name of 2020."""
+        try:
+            return self._knx[kind, bloc, floor]
+        except KeyError:
+            raise UnknownDevice(f"no KNX {kind} with bloc {bloc}, floor {floor}") from None
+
+    def zwave(self, node_id: int) -> DeviceRecord:
+        """The device of the default Z-Wave gateway with this node id."""
+        try:
+            return self._zwave[node_id]
+        except KeyError:
+            raise UnknownDevice(f"no Z-Wave node {node_id}") from None
+
+    def in_room(self, room_id: int) -> list[DeviceRecord]:
+        return [device for device in self._by_id.values() if device.room_id == room_id]
+
+    def of_gateway(self, gateway_id: str) -> list[DeviceRecord]:
+        return [device for device in self._by_id.values() if device.gateway_id == gateway_id]
+
+    def put(self, device: DeviceRecord) -> None:
+        """Add a device or replace its earlier record."""
+        self._forget_names(device.device_id)
+        self._by_id[device.device_id] = device
+        if device.default_gateway:
+            if device.type == "knx" and device.bloc is not None and device.floor is not None:
+                self._knx[device.kind, device.bloc, device.floor] = device
+            elif device.type == "zwave" and device.node_id is not None:
+                self._zwave[device.node_id] = device
+
+    def remove(self, device_id: int) -> None:
+        self._forget_names(device_id)
+        self._by_id.pop(device_id, None)
+
+    def _forget_names(self, device_id: int) -> None:
+        old = self._by_id.get(device_id)
+        if old is None:
+            return
+        if old.bloc is not None and old.floor is not None:
+            self._forget(self._knx, (old.kind, old.bloc, old.floor), device_id)
+        if old.node_id is not None:
+            self._forget(self._zwave, old.node_id, device_id)
+
+    @staticmethod
+    def _forget(names: dict[Any, DeviceRecord], name: Any, device_id: int) -> None:
+        if name in names and names[name].device_id == device_id:
+            del names[name]
+
+    # --- following
+
+    def completed(self) -> None:
+        """The list on ``db`` has been read to its marker; tells the listeners of any change since."""
+        self._complete.set()
+        for listener in tuple(self._listeners):
+            listener()
+
+    async def complete(self) -> None:
+        """Waits until the whole list has been read once."""
+        await self._complete.wait()
+
+    def on_change(self, listener: Callable[[], None]) -> Callable[[], None]:
+        """``listener`` is called after each change of the list; returns what ends it."""
+        self._listeners.append(listener)
+        return lambda: self._listeners.remove(listener)

@@ -1,0 +1,111 @@
+"""The bus as Insula sees it: records in order in partitions, kept as bytes.
+
+Two implementations: ``memory.py`` (one process) and Apache Kafka. Both pass tests/contracts/bus.
+"""
+
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Literal, Protocol
+
+Partition = tuple[str, int]
+"""(topic, partition number)"""
+Positions = Mapping[Partition, int]
+"""The offset of the next record to read, a partition each."""
+Start = Literal["beginning", "end"] | Positions
+"""Where a reader begins; partitions that a mapping does not name begin at their beginning."""
+Slow = Literal["lossless", "latest"]
+
+
+@dataclass(frozen=True, slots=True)
+class Record:
+    """One record as read. ``at``: when it was produced (ms, real time); ``value`` None: a tombstone."""
+
+    topic: str
+    partition: int
+    offset: int
+    key: str
+    value: bytes | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    at: int = 0
+
+    @property
+    def place(self) -> str:
+        return f"{self.topic}/{self.partition}@{self.offset}"
+
+
+@dataclass(frozen=True, slots=True)
+class Outgoing:
+    """One record to publish. ``spread``: what chooses the partition (the room's id); None: by the key's hash.
+
+    Headers the bus itself reads: ``point`` (``<device_id>/<role>``: what ``latest`` keeps one record of) and
+    ``resend`` (``1``: nothing new, the first to be dropped by a full in-memory queue).
+    """
+
+    topic: str
+    key: str
+    value: bytes | None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    spread: int | None = None
+
+
+Assigned = Callable[[Sequence[Partition]], Awaitable[Positions | None]]
+"""Called before the first record of newly assigned partitions; may answer where to begin in them."""
+Revoked = Callable[[Sequence[Partition]], Awaitable[None]]
+"""Called after the last record of partitions that go to another member."""
+
+
+class Subscription(Protocol):
+    """A reader. ``lossless``: every record, in order a partition; ``latest``: as lossless, but of readings not yet
+    taken only the newest of each point is kept, so that it is bounded by the number of points."""
+
+    async def batch(self, limit: int = 1000) -> Sequence[Record]:
+        """Waits for at least one record, then gives what is there, ``limit`` at most."""
+
+    def positions(self) -> Positions:
+        """After the last record that ``batch`` gave, a partition each."""
+
+    async def close(self) -> None: ...
+
+
+class Membership(Protocol):
+    """A share of a topic's partitions without its data: who decides for which rooms."""
+
+    async def close(self) -> None: ...
+
+
+class Bus(Protocol):
+    async def start(self) -> None: ...
+
+    async def stop(self) -> None: ...
+
+    async def publish(self, records: Iterable[Outgoing]) -> None:
+        """Returns when the bus has them all, in order a partition. Waits while a lossless reader is full."""
+
+    async def subscribe(
+        self,
+        topics: Sequence[str],
+        *,
+        name: str,
+        start: Start = "end",
+        slow: Slow = "lossless",
+        group: str | None = None,
+        assigned: Assigned | None = None,
+        revoked: Revoked | None = None,
+    ) -> Subscription:
+        """Read ``topics``; with ``group`` the members divide the partitions. When this returns, a record
+        published afterwards is seen even with ``start="end"``."""
+
+    async def join(self, group: str, topic: str, *, assigned: Assigned, revoked: Revoked) -> Membership:
+        """Take a share of the partitions of ``topic`` without reading them."""
+
+    async def end_positions(self, topics: Sequence[str]) -> dict[Partition, int]:
+        """The offset that the next record of each partition will get: a reader there has them all."""
+
+    async def delete_before(self, positions: Positions) -> None:
+        """Drop all records before these offsets."""
+
+    def slow_readers(self) -> Mapping[str, int]:
+        """Readers that hold publishing up now, each with the number of records it has not taken."""
+
+    def dropped(self) -> int:
+        """Unchanged re-sends dropped for slow readers since the start."""

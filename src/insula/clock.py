@@ -1,0 +1,101 @@
+"""Two times: the building's, which may run fast or be set by a test, and the real one.
+
+Measured times, rules, leases, freshness, Log and re-sends follow ``now``; ``at``, expiry, HTTP waits, back-off
+and the telegram limit follow ``real`` and ``real_sleep``.
+"""
+
+import asyncio
+import heapq
+import time
+from typing import Protocol
+
+
+class Clock(Protocol):
+    """Times in whole milliseconds since 1970 UTC; durations in seconds."""
+
+    def now(self) -> int:
+        """The building's time."""
+
+    def real(self) -> int: ...
+
+    async def sleep_until(self, moment: int) -> None:
+        """Until the building's time is ``moment``; returns at once if it is past."""
+
+    async def sleep(self, seconds: float) -> None:
+        """For so many seconds of the building's time."""
+
+    async def real_sleep(self, seconds: float) -> None: ...
+
+
+class SystemClock:
+    """The machine's clock; the building's runs ``speed`` times as fast from ``epoch`` (ms; None = now) on."""
+
+    def __init__(self, speed: float = 1.0, epoch: int | None = None) -> None:
+        self.speed = speed
+        self._start = time.time_ns() // 1_000_000 if epoch is None else epoch
+        self._monotonic = time.monotonic_ns()
+
+    def now(self) -> int:
+        return self._start + int((time.monotonic_ns() - self._monotonic) * self.speed) // 1_000_000
+
+    def real(self) -> int:
+        return time.time_ns() // 1_000_000
+
+    async def sleep_until(self, moment: int) -> None:
+        while (left := moment - self.now()) > 0:
+            await asyncio.sleep(left / 1000 / self.speed)
+
+    async def sleep(self, seconds: float) -> None:
+        await self.sleep_until(self.now() + round(seconds * 1000))
+
+    async def real_sleep(self, seconds: float) -> None:
+        await asyncio.sleep(seconds)
+
+
+class ManualClock:
+    """A clock that stands until told to go on: for tests and rehearsals. Both of its times advance together."""
+
+    def __init__(self, start: int = 1_767_225_600_000) -> None:
+        self._now = start
+        self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
+        self._count = 0
+
+    def now(self) -> int:
+        return self._now
+
+    def real(self) -> int:
+        return self._now
+
+    async def sleep_until(self, moment: int) -> None:
+        if moment <= self._now:
+            await asyncio.sleep(0)
+            return
+        self._count += 1
+        future = asyncio.get_running_loop().create_future()
+        heapq.heappush(self._sleepers, (moment, self._count, future))
+        await future
+
+    async def sleep(self, seconds: float) -> None:
+        await self.sleep_until(self._now + round(seconds * 1000))
+
+    async def real_sleep(self, seconds: float) -> None:
+        await self.sleep(seconds)
+
+    async def advance(self, seconds: float) -> None:
+        """Go on by ``seconds``, waking each sleeper at its moment and letting what it wakes settle."""
+        end = self._now + round(seconds * 1000)
+        await settle()
+        while self._sleepers and self._sleepers[0][0] <= end:
+            moment, _, future = heapq.heappop(self._sleepers)
+            self._now = max(self._now, moment)
+            if not future.done():
+                future.set_result(None)
+                await settle()
+        self._now = end
+        await settle()
+
+
+async def settle(rounds: int = 30) -> None:
+    """Let every task that can run do so (a bounded number of rounds of the loop)."""
+    for _ in range(rounds):
+        await asyncio.sleep(0)

@@ -1,0 +1,230 @@
+"""The typed messages: one definition each, for the bus, HTTP and the documents.
+
+Times are whole milliseconds since 1970-01-01 UTC. ``at`` (real time) is when the message was sent; ``measured_at``
+and ``changed_at`` follow the building's clock. The forms on the wire are in ``bus/codec.py``.
+"""
+
+from collections.abc import Mapping
+from typing import Literal
+from uuid import uuid4
+
+import msgspec
+
+Protocol = Literal["knx", "zwave"]
+Quality = Literal["good", "uncertain", "stale"]
+Outcome = Literal["done", "refused", "expired", "failed"]
+CommandClass = Literal["safety", "service", "occupant", "schedule", "comfort", "energy"]
+OriginKind = Literal["user", "rule", "switch", "device", "simulator", "system", "unknown"]
+
+RANK: dict[str, int] = {
+    name: rank for rank, name in enumerate(("energy", "comfort", "schedule", "occupant", "service", "safety"))
+}
+"""The higher wins: safety > service > occupant > schedule > comfort > energy."""
+
+COMMAND_LIFE_MS = 30_000
+"""How long a command may wait to be carried out, when its sender does not say (real time)."""
+
+
+def new_id() -> str:
+    return uuid4().hex
+
+
+class Message(msgspec.Struct, frozen=True, kw_only=True):
+    """Fields not listed may be added by anyone and are passed over."""
+
+
+class Origin(Message):
+    """Who made a message, and the id of what caused it.
+
+    ``kind`` ``device``: it measured or reported by itself; ``switch``: somebody at the wall (``name`` is the KNX
+    individual address); ``unknown``: a program of 2020, which sends none of this: a person, by hand.
+    """
+
+    kind: OriginKind = "unknown"
+    name: str = ""
+    cause: str = ""
+
+    @property
+    def by_hand(self) -> bool:
+        return self.kind in ("user", "switch", "unknown")
+
+
+class Reading(Message):
+    """A fact: this point of this device has this value (in the unit of its role, points.py).
+
+    A re-send repeats ``id``, ``measured_at`` and ``changed_at``, and renews ``at`` alone.
+    """
+
+    id: str = msgspec.field(default_factory=new_id)
+    at: int
+    device_id: int
+    gateway_id: str
+    point: str
+    value: float
+    measured_at: int
+    changed_at: int
+    seen_at: int = 0
+    """The device's last sign of life (building's clock): what roles with freshness ``link`` age from. 0: as measured_at."""
+    quality: Quality = "good"
+    origin: Origin = Origin(kind="device")
+    resend: bool = False
+    """Nothing new in it: it may be dropped before anything else when a reader is slow."""
+
+
+class Command(Message):
+    """A wish with one addressee: bring this point of this device to this value. Answered by one CommandResult."""
+
+    id: str = msgspec.field(default_factory=new_id)
+    at: int
+    device_id: int
+    gateway_id: str
+    point: str
+    value: float
+    class_: CommandClass = msgspec.field(default="occupant", name="class")
+    expires_at: int
+    origin: Origin = Origin()
+
+
+class CommandResult(Message):
+    """What became of a command. ``done``: the field bus took it; that it arrived is a later Reading."""
+
+    id: str = msgspec.field(default_factory=new_id)
+    at: int
+    command: Command
+    outcome: Outcome
+    reason: str = ""
+
+
+class Decision(Message):
+    """The controller's explanation of a command it sent: the rule, the values it saw, the rules that lost."""
+
+    id: str = msgspec.field(default_factory=new_id)
+    at: int
+    room_id: int
+    device_id: int
+    point: str
+    value: float
+    rule: str
+    version: str
+    command_id: str
+    trigger: str
+    """Id of the reading, or the moment (``time:…``), that made the answer change."""
+    values: dict[str, float | str | bool] = {}
+    lost: tuple[str, ...] = ()
+
+
+class Point(Message):
+    """One point of a device: its role and its address at the gateway.
+
+    KNX: group addresses ``write``, ``status`` and any number of ``listen``, with a datapoint type (empty: the
+    role's default). Z-Wave: ``write`` and ``status`` are value ids without the node (``38-0-targetValue``);
+    empty: found by role.
+    """
+
+    role: str
+    dpt: str = ""
+    write: str = ""
+    status: str = ""
+    listen: tuple[str, ...] = ()
+    inverted: bool | None = None
+    """None: as the role says (points.py)."""
+
+
+class DeviceRecord(Message):
+    """A device as every part knows it (topic ``db``)."""
+
+    device_id: int
+    room_id: int
+    room_number: int
+    type: Protocol
+    gateway_id: str
+    kind: str
+    """``blind``, ``radiator``, ``lamp``, ``sensor`` ...; with ``bloc`` and ``floor`` a KNX device's name of 2020."""
+    bloc: int | None = None
+    floor: int | None = None
+    node_id: int | None = None
+    name: str = ""
+    points: tuple[Point, ...] = ()
+    default_gateway: bool = True
+    """Its gateway is the default one of its protocol: only then do the 2020 keys serve it."""
+    options: dict[str, float | str | bool] = {}
+    """Per-device settings: ``repeat_s`` (cyclic repetition of a valve, building's clock; 0 = never) ..."""
+
+    def point(self, role: str) -> Point | None:
+        return next((point for point in self.points if point.role == role), None)
+
+
+class Lease(Message):
+    """Who holds a device, and until when (building's clock). The gateway refuses what ranks lower."""
+
+    device_id: int
+    owner: Origin
+    class_: CommandClass = msgspec.field(default="occupant", name="class")
+    reason: str = ""
+    since: int
+    until: int
+    command_id: str = ""
+
+
+class Rule(Message):
+    """One automatic rule: when ``when`` (CEL, over the room's named values) is true, ``target`` wishes ``value``.
+
+    ``target`` is ``kind.point`` (``blind.position``). ``otherwise``: the wish when the condition is known to be
+    false. Rules of one target are tried in order; the first with a wish wins. A condition with a stale or
+    unknown value that matters has no wish. ``dwell_s``: the least time between two moves; ``hysteresis``: see
+    the rule files (building/rulesets).
+    """
+
+    name: str
+    when: str
+    target: str
+    value: float
+    otherwise: float | None = None
+    class_: CommandClass = msgspec.field(default="comfort", name="class")
+    dwell_s: float = 0
+    hysteresis: float = 0
+
+
+class RuleSet(Message):
+    """A named, versioned list of rules; key ``rules/<scope>`` on topic ``state``, scope ``building`` for all rooms."""
+
+    name: str
+    version: str
+    rules: tuple[Rule, ...]
+
+
+class BuildingSettings(Message):
+    """What the building file says to every part; key ``settings/building`` on topic ``state``."""
+
+    name: str = "building"
+    time_zone: str = "UTC"
+    latitude: float = 0.0
+    longitude: float = 0.0
+    rules: str = "default"
+    hand_hold_s: float = 3600
+    """How long what is done by hand holds its device (building's clock)."""
+
+
+class LampLight(Message):
+    """What the controller learned of a room's lamps: lux at the room's sensor a percent of lamp level.
+
+    Key ``learned/<room_id>`` on topic ``state``; so that a restart does not have to learn it again.
+    """
+
+    room_id: int
+    lux_per_percent: float
+
+
+class Health(Message):
+    """How a part is, every 5 s; key ``health/<part>/<instance>`` on topic ``state``."""
+
+    part: str
+    instance: str
+    at: int
+    status: Literal["ok", "degraded"] = "ok"
+    why: str = ""
+    counters: Mapping[str, float] = {}
+
+
+StateValue = Lease | RuleSet | BuildingSettings | LampLight | Health
+BusMessage = Reading | Command | CommandResult | Decision | DeviceRecord | Lease | RuleSet | BuildingSettings | Health
