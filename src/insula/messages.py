@@ -33,7 +33,7 @@ class Message(msgspec.Struct, frozen=True, kw_only=True):
     """Fields not listed may be added by anyone and are passed over."""
 
 
-class Origin(Message):
+class Origin(Message, frozen=True, kw_only=True):
     """Who made a message, and the id of what caused it.
 
     ``kind`` ``device``: it measured or reported by itself; ``switch``: somebody at the wall (``name`` is the KNX
@@ -49,7 +49,7 @@ class Origin(Message):
         return self.kind in ("user", "switch", "unknown")
 
 
-class Reading(Message):
+class Reading(Message, frozen=True, kw_only=True):
     """A fact: this point of this device has this value (in the unit of its role, points.py).
 
     A re-send repeats ``id``, ``measured_at`` and ``changed_at``, and renews ``at`` alone.
@@ -64,14 +64,14 @@ class Reading(Message):
     measured_at: int
     changed_at: int
     seen_at: int = 0
-    """The device's last sign of life (building's clock): what roles with freshness ``link`` age from. 0: as measured_at."""
+    """The device's last sign of life (building's clock): roles of freshness ``link`` age from it. 0: as measured_at."""
     quality: Quality = "good"
     origin: Origin = Origin(kind="device")
     resend: bool = False
     """Nothing new in it: it may be dropped before anything else when a reader is slow."""
 
 
-class Command(Message):
+class Command(Message, frozen=True, kw_only=True):
     """A wish with one addressee: bring this point of this device to this value. Answered by one CommandResult."""
 
     id: str = msgspec.field(default_factory=new_id)
@@ -85,7 +85,7 @@ class Command(Message):
     origin: Origin = Origin()
 
 
-class CommandResult(Message):
+class CommandResult(Message, frozen=True, kw_only=True):
     """What became of a command. ``done``: the field bus took it; that it arrived is a later Reading."""
 
     id: str = msgspec.field(default_factory=new_id)
@@ -95,7 +95,7 @@ class CommandResult(Message):
     reason: str = ""
 
 
-class Decision(Message):
+class Decision(Message, frozen=True, kw_only=True):
     """The controller's explanation of a command it sent: the rule, the values it saw, the rules that lost."""
 
     id: str = msgspec.field(default_factory=new_id)
@@ -113,7 +113,7 @@ class Decision(Message):
     lost: tuple[str, ...] = ()
 
 
-class Point(Message):
+class Point(Message, frozen=True, kw_only=True):
     """One point of a device: its role and its address at the gateway.
 
     KNX: group addresses ``write``, ``status`` and any number of ``listen``, with a datapoint type (empty: the
@@ -130,7 +130,7 @@ class Point(Message):
     """None: as the role says (points.py)."""
 
 
-class DeviceRecord(Message):
+class DeviceRecord(Message, frozen=True, kw_only=True):
     """A device as every part knows it (topic ``db``)."""
 
     device_id: int
@@ -154,7 +154,7 @@ class DeviceRecord(Message):
         return next((point for point in self.points if point.role == role), None)
 
 
-class Lease(Message):
+class Lease(Message, frozen=True, kw_only=True):
     """Who holds a device, and until when (building's clock). The gateway refuses what ranks lower."""
 
     device_id: int
@@ -166,7 +166,7 @@ class Lease(Message):
     command_id: str = ""
 
 
-class Rule(Message):
+class Rule(Message, frozen=True, kw_only=True):
     """One automatic rule: when ``when`` (CEL, over the room's named values) is true, ``target`` wishes ``value``.
 
     ``target`` is ``kind.point`` (``blind.position``). ``otherwise``: the wish when the condition is known to be
@@ -185,7 +185,7 @@ class Rule(Message):
     hysteresis: float = 0
 
 
-class RuleSet(Message):
+class RuleSet(Message, frozen=True, kw_only=True):
     """A named, versioned list of rules; key ``rules/<scope>`` on topic ``state``, scope ``building`` for all rooms."""
 
     name: str
@@ -193,7 +193,7 @@ class RuleSet(Message):
     rules: tuple[Rule, ...]
 
 
-class BuildingSettings(Message):
+class BuildingSettings(Message, frozen=True, kw_only=True):
     """What the building file says to every part; key ``settings/building`` on topic ``state``."""
 
     name: str = "building"
@@ -205,7 +205,7 @@ class BuildingSettings(Message):
     """How long what is done by hand holds its device (building's clock)."""
 
 
-class LampLight(Message):
+class LampLight(Message, frozen=True, kw_only=True):
     """What the controller learned of a room's lamps: lux at the room's sensor a percent of lamp level.
 
     Key ``learned/<room_id>`` on topic ``state``; so that a restart does not have to learn it again.
@@ -215,7 +215,7 @@ class LampLight(Message):
     lux_per_percent: float
 
 
-class Health(Message):
+class Health(Message, frozen=True, kw_only=True):
     """How a part is, every 5 s; key ``health/<part>/<instance>`` on topic ``state``."""
 
     part: str

@@ -7,7 +7,7 @@ Sources: KNX Datapoint Types (KNX Standard 3/7/2) for ``dpt``; Z-Wave value ids 
 """
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypedDict
 
 MINUTE = 60.0
 NEVER = float("inf")
@@ -27,7 +27,8 @@ class Role:
     changes, so any sign of life of it keeps the value fresh. ``fresh_s``: for so many seconds (building's clock).
     ``dpt``: default KNX datapoint type. ``inverted``: the KNX value runs the other way (DPT 5.001 of a blind:
     0 % = open). ``drives``: the role whose value a command to this one changes: ``stop`` and ``move`` drive
-    ``position``, so a newer command to one replaces an older one to the other. ``alarm``: while 1, it blocks its device.
+    ``position``, so a newer command to one replaces an older one to the other. ``alarm``: while 1, it
+    blocks its device. ``alias``: its other name in rules.
     """
 
     name: str
@@ -58,34 +59,45 @@ class Role:
         return self.low <= value <= self.high
 
 
-_PERCENT = {"unit": "%", "low": 0, "high": 100, "whole": True}
-_FLAG = {"unit": "", "low": 0, "high": 1, "whole": True, "average": "any", "freshness": "link"}
+class _Fields(TypedDict, total=False):
+    unit: str
+    low: float
+    high: float
+    whole: bool
+    average: Average
+    freshness: Freshness
 
-# fmt: off
+
+_PERCENT: _Fields = {"unit": "%", "low": 0, "high": 100, "whole": True, "freshness": "link"}
+_FLAG: _Fields = {"unit": "", "low": 0, "high": 1, "whole": True, "average": "any", "freshness": "link"}
+_MOVE: _Fields = {**_PERCENT, "average": "none"}
+_PULSE: _Fields = {**_FLAG, "average": "none"}
+
+# fmt: off  (one line each; 100 % position and slat = open)
 _TABLE = (
     # what can be driven
-    Role("position",    **_PERCENT, dpt="5.001", freshness="link", writable=True, inverted=True),   # 100 = open
-    Role("move",        **_PERCENT, dpt="1.008", average="none", freshness="link", writable=True, inverted=True, drives="position"),
-    Role("stop",        **_FLAG | {"average": "none"}, dpt="1.007", writable=True, drives="position"),
-    Role("slat",        **_PERCENT, dpt="5.001", freshness="link", writable=True, inverted=True),
-    Role("level",       **_PERCENT, dpt="5.001", freshness="link", writable=True),
-    Role("switch",      **_FLAG, dpt="1.001", writable=True),
-    Role("valve",       **_PERCENT, dpt="5.001", freshness="link", writable=True),
-    Role("setpoint",    "°C", 5, 35, dpt="9.001", freshness="link", writable=True),
-    Role("hvac_mode",   "", 0, 4, dpt="20.102", whole=True, average="last", freshness="link", writable=True),
+    Role("position", **_PERCENT, dpt="5.001", writable=True, inverted=True),
+    Role("move", **_MOVE, dpt="1.008", writable=True, inverted=True, drives="position"),
+    Role("stop", **_PULSE, dpt="1.007", writable=True, drives="position"),
+    Role("slat", **_PERCENT, dpt="5.001", writable=True, inverted=True),
+    Role("level", **_PERCENT, dpt="5.001", writable=True),
+    Role("switch", **_FLAG, dpt="1.001", writable=True),
+    Role("valve", **_PERCENT, dpt="5.001", writable=True),
+    Role("setpoint", "°C", 5, 35, dpt="9.001", freshness="link", writable=True),
+    Role("hvac_mode", "", 0, 4, dpt="20.102", whole=True, average="last", freshness="link", writable=True),
     # what is measured
     Role("temperature", "°C", -50, 100, dpt="9.001"),
-    Role("humidity",    "%", 0, 100, dpt="9.007"),
+    Role("humidity", "%", 0, 100, dpt="9.007"),
     Role("illuminance", "lux", 0, 200_000, dpt="9.004", whole=True, alias="luminance"),
-    Role("motion",      **_FLAG, dpt="1.002"),
-    Role("co2",         "ppm", 0, 10_000, dpt="9.008", whole=True),
-    Role("window",      **_FLAG, dpt="1.019"),                                                       # 1 = open
-    Role("wind_alarm",  **_FLAG, dpt="1.005", alarm=True),
-    Role("rain_alarm",  **_FLAG, dpt="1.005", alarm=True),
-    Role("lock_alarm",  **_FLAG, dpt="1.005", alarm=True),
-    Role("power",       "W", 0, 1_000_000, dpt="14.056"),
-    Role("energy",      "kWh", 0, 10_000_000, dpt="14.031", average="last"),
-    Role("battery",     **_PERCENT, dpt="5.001", average="last", freshness="link"),
+    Role("motion", **_FLAG, dpt="1.002"),
+    Role("co2", "ppm", 0, 10_000, dpt="9.008", whole=True),
+    Role("window", **_FLAG, dpt="1.019"),  # 1 = open
+    Role("wind_alarm", **_FLAG, dpt="1.005", alarm=True),
+    Role("rain_alarm", **_FLAG, dpt="1.005", alarm=True),
+    Role("lock_alarm", **_FLAG, dpt="1.005", alarm=True),
+    Role("power", "W", 0, 1_000_000, dpt="14.056"),
+    Role("energy", "kWh", 0, 10_000_000, dpt="14.031", average="last"),
+    Role("battery", **_PERCENT, dpt="5.001"),
 )
 # fmt: on
 

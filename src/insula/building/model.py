@@ -1,0 +1,58 @@
+"""A building as its file describes it, everything resolved: what import, simulator and gateways start from."""
+
+import msgspec
+
+from insula.messages import BuildingSettings, Message, Point, Protocol
+
+GatewayOption = str | int | float | bool
+
+
+class GatewayPlan(Message, frozen=True, kw_only=True):
+    """One interface. KNX options: ``connection`` (``tcp``, ``udp``, ``routing``), ``host``, ``port``, ``local_ip``,
+    ``multicast``, ``telegrams_per_s`` (20), ``burst`` (5). Z-Wave options: ``url``. One of each protocol is the default.
+    """
+
+    id: str
+    type: Protocol
+    default: bool = False
+    options: dict[str, GatewayOption] = {}
+
+
+class BeaconPlan(Message, frozen=True, kw_only=True):
+    """An iBeacon: proximity UUID (lower case, hyphens), major and minor (0-65535) name it together."""
+
+    uuid: str
+    major: int
+    minor: int
+
+
+class DevicePlan(Message, frozen=True, kw_only=True):
+    """A device. ``source`` is the identity by which a later import knows it again."""
+
+    source: str
+    type: Protocol
+    gateway_id: str
+    kind: str
+    name: str = ""
+    bloc: int | None = None
+    floor: int | None = None
+    node_id: int | None = None
+    points: tuple[Point, ...] = ()
+    options: dict[str, float | str | bool] = {}
+
+
+class RoomPlan(Message, frozen=True, kw_only=True):
+    """A room; ``number`` is unique in the building."""
+
+    number: int
+    floor: int
+    name: str = ""
+    beacons: tuple[BeaconPlan, ...] = ()
+    devices: tuple[DevicePlan, ...] = ()
+
+
+class BuildingPlan(Message, frozen=True, kw_only=True):
+    site: str
+    settings: BuildingSettings = msgspec.field(default_factory=BuildingSettings)
+    gateways: tuple[GatewayPlan, ...] = ()
+    rooms: tuple[RoomPlan, ...] = ()
