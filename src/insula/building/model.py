@@ -9,7 +9,7 @@ GatewayOption = str | int | float | bool
 
 class GatewayPlan(Message, frozen=True, kw_only=True):
     """One interface. KNX options: ``connection`` (``tcp``, ``udp``, ``routing``), ``host``, ``port``, ``local_ip``,
-    ``multicast``, ``telegrams_per_s`` (20), ``burst`` (5). Z-Wave options: ``url``. One of each protocol is the default.
+    ``multicast``, ``telegrams_per_s`` (20), ``burst`` (5). Z-Wave options: ``url``. One a protocol is the default.
     """
 
     id: str
