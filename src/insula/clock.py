@@ -18,6 +18,9 @@ class Clock(Protocol):
 
     def real(self) -> int: ...
 
+    def building(self, real: int) -> int:
+        """The building's time at a moment ``real`` of the real one."""
+
     async def sleep_until(self, moment: int) -> None:
         """Until the building's time is ``moment``; returns at once if it is past."""
 
@@ -40,6 +43,9 @@ class SystemClock:
 
     def real(self) -> int:
         return time.time_ns() // 1_000_000
+
+    def building(self, real: int) -> int:
+        return self.now() - round((self.real() - real) * self.speed)
 
     async def sleep_until(self, moment: int) -> None:
         while (left := moment - self.now()) > 0:
@@ -65,6 +71,9 @@ class ManualClock:
 
     def real(self) -> int:
         return self._now
+
+    def building(self, real: int) -> int:
+        return real
 
     async def sleep_until(self, moment: int) -> None:
         if moment <= self._now:

@@ -205,6 +205,15 @@ class BuildingSettings(Message, frozen=True, kw_only=True):
     """How long what is done by hand holds its device (building's clock)."""
 
 
+class GatewayRecord(Message, frozen=True, kw_only=True):
+    """A KNX interface or a Z-Wave network; key ``gateway/<id>`` on topic ``state``. Options: building/model.py."""
+
+    id: str
+    type: Protocol
+    default: bool = False
+    options: dict[str, str | int | float | bool] = {}
+
+
 class LampLight(Message, frozen=True, kw_only=True):
     """What the controller learned of a room's lamps: lux at the room's sensor a percent of lamp level.
 
@@ -226,5 +235,5 @@ class Health(Message, frozen=True, kw_only=True):
     counters: Mapping[str, float] = {}
 
 
-StateValue = Lease | RuleSet | BuildingSettings | LampLight | Health
-BusMessage = Reading | Command | CommandResult | Decision | DeviceRecord | Lease | RuleSet | BuildingSettings | Health
+StateValue = Lease | RuleSet | BuildingSettings | LampLight | GatewayRecord | Health
+BusMessage = Reading | Command | CommandResult | Decision | DeviceRecord | StateValue

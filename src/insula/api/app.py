@@ -1,0 +1,70 @@
+"""The HTTP application: routes, OpenAPI, and the tasks that keep its memory."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+
+from litestar import Litestar, Router, get
+from litestar.openapi import OpenAPIConfig
+
+from insula import __version__
+from insula.api.bus import bus_routes
+from insula.api.commands import Commands
+from insula.api.errors import NotFound
+from insula.api.health import HealthBoard, health_route
+from insula.api.legacy import LegacyApi, legacy_router
+from insula.api.places import Places
+from insula.api.problems import problem
+from insula.api.values import LastValues
+from insula.bus.channel import Channel
+from insula.clock import Clock
+from insula.messages import CommandResult
+from insula.store.engine import Store
+
+
+@dataclass(frozen=True, slots=True)
+class Api:
+    """The parts of one API process."""
+
+    app: Litestar
+    places: Places
+    commands: Commands
+    values: LastValues
+    health: HealthBoard
+
+    async def run(self) -> None:
+        """Follow the bus, for ever."""
+        await self.places.load()
+        async with asyncio.TaskGroup() as tasks:
+            for part in (self.places, self.commands, self.values, self.health):
+                tasks.create_task(part.run(), name=f"api {type(part).__name__}")
+
+
+def create_api(channel: Channel, store: Store, clock: Clock) -> Api:
+    places, commands = Places(store, channel), Commands(channel, clock)
+    values, health = LastValues(channel), HealthBoard(channel, clock)
+    legacy = legacy_router(LegacyApi(places, commands, values, store, clock))
+    modern = Router(
+        path="/api/v1",
+        route_handlers=[_command_route(commands), *bus_routes(channel)],
+        exception_handlers={Exception: problem},
+    )
+    app = Litestar(
+        route_handlers=[legacy, modern, health_route(health)],
+        openapi_config=OpenAPIConfig(title="Insula", version=__version__, path="/schema"),
+        exception_handlers={Exception: problem},
+    )
+    return Api(app, places, commands, values, health)
+
+
+def _command_route(commands: Commands) -> Any:
+    @get("/commands/{command_id:str}", summary="What became of a command", tags=["commands"])
+    async def command(command_id: str) -> dict[str, Any]:
+        found = commands.ask(command_id)
+        if found is None:
+            raise NotFound(f"no command {command_id}")
+        if isinstance(found, CommandResult):
+            return {"id": command_id, "outcome": found.outcome, "reason": found.reason, "command": found.command}
+        return {"id": command_id, "outcome": "open", "reason": "", "command": found}
+
+    return command

@@ -1,0 +1,70 @@
+"""A window on the bus: its records as they are on the wire, and a way to put one there, as a program of 2020 would."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from typing import Any, Literal
+
+import msgspec
+from litestar import get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.response import Stream
+
+from insula.api.errors import NotFound, RequestError
+from insula.bus.channel import Channel
+from insula.bus.port import Outgoing, Record, Start
+from insula.bus.topics import TOPICS
+
+KEEPALIVE_S = 15.0
+_encode = msgspec.json.Encoder().encode
+
+
+class NewRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``value`` is the JSON value of the record; None is a tombstone."""
+
+    key: str
+    value: dict[str, Any] | None = None
+
+
+def bus_routes(channel: Channel) -> list[HTTPRouteHandler]:
+    @get("/bus/{topic:str}", summary="Follow a topic (one JSON object a line)", tags=["bus"])
+    async def follow(topic: str, start: Literal["beginning", "end"] = "end") -> Stream:
+        _check(topic)
+        return Stream(_lines(channel, topic, start), media_type="application/x-ndjson")
+
+    @post("/bus/{topic:str}", summary="Put a record on a topic", tags=["bus"], status_code=202)
+    async def produce(topic: str, data: NewRecord) -> dict[str, Any]:
+        _check(topic)
+        if topic not in ("knx", "zwave"):
+            raise RequestError(f"records of {topic} are made by Insula's own parts")
+        value = None if data.value is None else _encode(data.value)
+        await channel.bus.publish([Outgoing(topic, data.key, value)])
+        return {"topic": topic, "key": data.key}
+
+    return [follow, produce]
+
+
+def _check(topic: str) -> None:
+    if topic not in TOPICS:
+        raise NotFound(f"no topic {topic}; there are: {', '.join(TOPICS)}")
+
+
+async def _lines(channel: Channel, topic: str, start: Start) -> AsyncIterator[bytes]:
+    """An empty line every 15 s lets a dropped connection be noticed."""
+    subscription = await channel.bus.subscribe([topic], name="api bus window", start=start, slow="latest")
+    try:
+        while True:
+            try:
+                async with asyncio.timeout(KEEPALIVE_S):
+                    records = await subscription.batch()
+            except TimeoutError:
+                yield b"\n"
+                continue
+            for record in records:
+                yield _line(record)
+    finally:
+        await subscription.close()
+
+
+def _line(record: Record) -> bytes:
+    value = None if record.value is None else msgspec.Raw(record.value)
+    return _encode({"place": record.place, "key": record.key, "headers": record.headers, "value": value}) + b"\n"

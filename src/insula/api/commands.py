@@ -1,0 +1,86 @@
+"""Commands from HTTP: onto the bus, and their results back from it."""
+
+import asyncio
+from collections import OrderedDict
+from collections.abc import Iterable
+
+from insula.bus.channel import Channel
+from insula.clock import Clock
+from insula.messages import COMMAND_LIFE_MS, Command, CommandResult, DeviceRecord, Origin
+from insula.points import role
+
+ANSWER_WITHIN_S = 2.0
+"""So long a request waits for the gateway's result (real time); then it is answered 202."""
+KEEP = 10_000
+"""Commands whose result can still be asked for."""
+
+
+class Commands:
+    """Every API process reads all of ``events``, so any of them can answer for a command."""
+
+    def __init__(self, channel: Channel, clock: Clock) -> None:
+        self._channel = channel
+        self._clock = clock
+        self._sent: OrderedDict[str, Command] = OrderedDict()
+        self._results: OrderedDict[str, CommandResult] = OrderedDict()
+        self._waiting: dict[str, asyncio.Future[CommandResult]] = {}
+
+    async def run(self) -> None:
+        reader = await self._channel.read(["events"], name="api results")
+        try:
+            while True:
+                for received in await reader.batch():
+                    if isinstance(received.message, CommandResult):
+                        self._arrived(received.message)
+        finally:
+            await reader.close()
+
+    def _arrived(self, result: CommandResult) -> None:
+        self._results[result.command.id] = result
+        if len(self._results) > KEEP:
+            self._results.popitem(last=False)
+        waiting = self._waiting.pop(result.command.id, None)
+        if waiting is not None and not waiting.done():
+            waiting.set_result(result)
+
+    async def drive(
+        self, devices: Iterable[tuple[DeviceRecord, str]], value: float, origin: Origin
+    ) -> list[CommandResult | Command]:
+        """Bring the named point of each device to ``value``. A command without a result so far comes back itself."""
+        commands = [self._command(device, point, value, origin) for device, point in devices]
+        futures = {command.id: asyncio.get_running_loop().create_future() for command in commands}
+        self._waiting.update(futures)
+        try:
+            await self._channel.send(*commands)
+            await asyncio.wait(futures.values(), timeout=ANSWER_WITHIN_S)
+        finally:
+            for command_id in futures:
+                self._waiting.pop(command_id, None)
+        return [self._results.get(command.id, command) for command in commands]
+
+    def _command(self, device: DeviceRecord, point: str, value: float, origin: Origin) -> Command:
+        at = self._clock.real()
+        command = Command(
+            at=at,
+            device_id=device.device_id,
+            gateway_id=device.gateway_id,
+            point=point,
+            value=role(point).clean(value),
+            expires_at=at + COMMAND_LIFE_MS,
+            origin=origin,
+        )
+        self._sent[command.id] = command
+        if len(self._sent) > KEEP:
+            self._sent.popitem(last=False)
+        return command
+
+    def ask(self, command_id: str) -> CommandResult | Command | None:
+        """The result; the command while it is open; None if it was never seen here. Past its expiry, `expired`."""
+        if command_id in self._results:
+            return self._results[command_id]
+        command = self._sent.get(command_id)
+        if command is not None and command.expires_at < self._clock.real():
+            return CommandResult(
+                at=self._clock.real(), command=command, outcome="expired", reason="no gateway answered in time"
+            )
+        return command

@@ -1,0 +1,199 @@
+"""The 16 routes of 2020, for its programs and its phone. All are GET; a beacon names the room."""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from math import isfinite
+from typing import Annotated, Any
+
+from litestar import Response, Router, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.openapi.spec import Example
+from litestar.params import Parameter
+
+from insula.api.commands import Commands
+from insula.api.errors import NotFound, RequestError
+from insula.api.history import mean_of_room
+from insula.api.places import Places
+from insula.api.problems import legacy_failure
+from insula.api.values import LastValues
+from insula.building.freshness import why_stale
+from insula.clock import Clock
+from insula.messages import Command, CommandResult, DeviceRecord, Origin
+from insula.points import role
+from insula.store.beacons import BeaconRow
+from insula.store.engine import Store
+
+MEAN_HOURS = 3
+STATUS = {"refused": 409, "failed": 424, "expired": 408}
+"""Of a command that was not carried out: Conflict, Failed Dependency, Request Timeout."""
+
+Answer = dict[str, Any]
+_EXAMPLE = [Example(value="b9407f30-f5f8-466e-aff9-25556b57fe6d")]
+Uuid = Annotated[str, Parameter(description="proximity UUID of the beacon", examples=_EXAMPLE)]
+Major = Annotated[int, Parameter(ge=0, le=65535, examples=[Example(value=17644)])]
+Minor = Annotated[int, Parameter(ge=0, le=65535, examples=[Example(value=12302)])]
+Percentage = Annotated[float, Parameter(ge=0, le=100, description="%; blinds: 100 = open")]
+
+
+@dataclass(frozen=True, slots=True)
+class LegacyApi:
+    """What the routes need; joined in bootstrap."""
+
+    places: Places
+    commands: Commands
+    values: LastValues
+    store: Store
+    clock: Clock
+
+
+def legacy_router(api: LegacyApi) -> Router:
+    """The routes, with failures answered as ``{"success": false, "error": ...}``."""
+    handlers = [
+        *_driving(api),
+        *(_reading(api, route, point, keys) for route, point, keys in READING),
+        *(_average(api, route, point) for route, point in AVERAGE),
+        *_lists(api),
+    ]
+    return Router(path="/", route_handlers=handlers, exception_handlers={Exception: legacy_failure}, tags=["2020"])
+
+
+READING = (
+    ("read_percentage_blinds", "position", ("percentage", "value")),
+    ("sensor_get_temperature", "temperature", ("value",)),
+    ("sensor_get_humidity", "humidity", ("value",)),
+    ("sensor_get_luminance", "illuminance", ("value",)),
+    ("sensor_get_motion", "motion", ("value",)),
+    ("dimmer_get_level", "level", ("value",)),
+)
+AVERAGE = (("avg_temperature", "temperature"), ("avg_humidity", "humidity"), ("avg_luminance", "illuminance"))
+
+
+# --- driving
+
+
+def _driving(api: LegacyApi) -> list[HTTPRouteHandler]:
+    @get("/open_blinds", summary="Open the room's blinds")
+    async def open_blinds(uuid: Uuid, major: Major, minor: Minor) -> Response[Answer]:
+        return await _drive(api, api.places.room(uuid, major, minor), ("move", "position"), 100)
+
+    @get("/close_blinds", summary="Close the room's blinds")
+    async def close_blinds(uuid: Uuid, major: Major, minor: Minor) -> Response[Answer]:
+        return await _drive(api, api.places.room(uuid, major, minor), ("move", "position"), 0)
+
+    @get("/percentage_blinds", summary="Move the room's blinds")
+    async def percentage_blinds(uuid: Uuid, major: Major, minor: Minor, percentage: Percentage) -> Response[Answer]:
+        return await _drive(api, api.places.room(uuid, major, minor), ("position",), percentage)
+
+    @get("/percentage_radiator", summary="Set the room's radiator valves")
+    async def percentage_radiator(uuid: Uuid, major: Major, minor: Minor, percentage: Percentage) -> Response[Answer]:
+        return await _drive(api, api.places.room(uuid, major, minor), ("valve",), percentage)
+
+    @get("/percentage_dimmers", summary="Set the room's lamps")
+    async def percentage_dimmers(uuid: Uuid, major: Major, minor: Minor, percentage: Percentage) -> Response[Answer]:
+        return await _drive(api, api.places.room(uuid, major, minor), ("level", "switch"), percentage)
+
+    return [open_blinds, close_blinds, percentage_blinds, percentage_radiator, percentage_dimmers]
+
+
+async def _drive(api: LegacyApi, room: BeaconRow, points: tuple[str, ...], value: float) -> Response[Answer]:
+    """Drive every device of the room that has one of ``points``, by the first of them that it has."""
+    if not isfinite(value):
+        raise RequestError("percentage: not a number")
+    targets = [
+        (device, next(point for point in points if device.point(point)))
+        for device in api.places.devices(room)
+        if any(device.point(point) for point in points)
+    ]
+    if not targets:
+        raise NotFound(f"room {room.room_number} has nothing with a {points[-1]}")
+    switches = [target for target in targets if target[1] == "switch"]
+    others = [target for target in targets if target[1] != "switch"]
+    origin = Origin(kind="user", name="")
+    outcomes = await api.commands.drive(others, value, origin) if others else []
+    outcomes += await api.commands.drive(switches, float(value > 0), origin) if switches else []
+    return _answer(outcomes, [device for device, _ in others + switches])
+
+
+def _answer(outcomes: list[CommandResult | Command], devices: list[DeviceRecord]) -> Response[Answer]:
+    failed = [
+        (device, outcome)
+        for device, outcome in zip(devices, outcomes, strict=True)
+        if isinstance(outcome, CommandResult) and outcome.outcome != "done"
+    ]
+    if failed:
+        error = "; ".join(f"{_name(device)}: {result.outcome}: {result.reason}" for device, result in failed)
+        status = max(STATUS[result.outcome] for _, result in failed)
+        return Response({"success": False, "error": error}, status_code=status)
+    pending = [outcome.id for outcome in outcomes if isinstance(outcome, Command)]
+    if pending:
+        return Response({"success": True, "pending": [f"/api/v1/commands/{id}" for id in pending]}, status_code=202)
+    return Response({"success": True}, status_code=200)
+
+
+# --- reading
+
+
+def _reading(api: LegacyApi, route: str, point: str, keys: tuple[str, ...]) -> HTTPRouteHandler:
+    async def read(uuid: Uuid, major: Major, minor: Minor) -> Answer:
+        value = _value(api, api.places.room(uuid, major, minor), point)
+        return {"success": True} | dict.fromkeys(keys, value)
+
+    return _handler(route, f"The room's {role(point).name} now", read)
+
+
+def _value(api: LegacyApi, room: BeaconRow, point: str) -> float:
+    """The mean of the fresh values (roles averaged by ``any``: 1 if any is 1). Raises NotFound and says why."""
+    devices = [device for device in api.places.devices(room) if device.point(point)]
+    if not devices:
+        raise NotFound(f"room {room.room_number} has nothing with a {point}")
+    readings = list(api.values.of(devices, point))
+    stale = [(reading, why_stale(reading, api.clock.now())) for reading in readings]
+    fresh = [reading.value for reading, why in stale if not why]
+    if not fresh:
+        whys = [why for _, why in stale if why] or ["it has not reported since the start"]
+        raise NotFound(f"room {room.room_number} has no fresh {point}: {'; '.join(whys)}")
+    return _number(point, max(fresh) if role(point).average == "any" else sum(fresh) / len(fresh))
+
+
+def _number(point: str, value: float) -> float:
+    return int(role(point).clean(value)) if role(point).whole else round(value, 3)
+
+
+def _average(api: LegacyApi, route: str, point: str) -> HTTPRouteHandler:
+    async def average(uuid: Uuid, major: Major, minor: Minor) -> Answer:
+        room = api.places.room(uuid, major, minor)
+        mean = await mean_of_room(api.store, room.room_id, point, api.clock.now(), MEAN_HOURS)
+        if mean is None:
+            raise NotFound(f"room {room.room_number} has no {point} of the last {MEAN_HOURS} hours")
+        return {"success": True, route: round(mean, 3)}
+
+    return _handler(route, f"The mean {role(point).name} of the last {MEAN_HOURS} hours, weighted by time", average)
+
+
+# --- lists
+
+
+def _lists(api: LegacyApi) -> list[HTTPRouteHandler]:
+    @get("/get_beacons", summary="All beacons and their rooms")
+    async def get_beacons() -> Answer:
+        beacons = [
+            {"uuid": row.uuid, "major": row.major, "minor": row.minor, "room_number": row.room_number}
+            for row in api.places.beacons()
+        ]
+        return {"success": True, "beacons": beacons}
+
+    @get("/get_devices", summary="The devices of the room")
+    async def get_devices(uuid: Uuid, major: Major, minor: Minor) -> Answer:
+        devices = api.places.devices(api.places.room(uuid, major, minor))
+        return {"success": True, "devices": [{"id": d.device_id, "name": _name(d)} for d in devices]}
+
+    return [get_beacons, get_devices]
+
+
+def _name(device: DeviceRecord) -> str:
+    return device.kind if device.type == "knx" else device.name or f"node {device.node_id}"
+
+
+def _handler(route: str, summary: str, function: Callable[..., Awaitable[Answer]]) -> HTTPRouteHandler:
+    function.__name__ = route
+    return get(f"/{route}", summary=summary, operation_id=route)(function)

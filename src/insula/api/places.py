@@ -1,0 +1,48 @@
+"""Which room a beacon names: read from the database, kept in memory, read again when the building changes."""
+
+import asyncio
+
+from insula.api.errors import NotFound
+from insula.bus.channel import Channel
+from insula.messages import DeviceRecord
+from insula.store.beacons import BeaconRow, list_beacons
+from insula.store.engine import Store
+
+
+class Places:
+    """Beacons and the devices of their rooms."""
+
+    def __init__(self, store: Store, channel: Channel) -> None:
+        self._store = store
+        self._channel = channel
+        self._beacons: dict[tuple[str, int, int], BeaconRow] = {}
+
+    async def load(self) -> None:
+        async with self._store.read() as connection:
+            rows = await list_beacons(connection)
+        self._beacons = {(row.uuid, row.major, row.minor): row for row in rows}
+
+    async def run(self) -> None:
+        """Read the beacons again after each change of the building."""
+        changed = asyncio.Event()
+        forget = self._channel.devices.on_change(changed.set)
+        try:
+            while True:
+                await changed.wait()
+                changed.clear()
+                await self.load()
+        finally:
+            forget()
+
+    def beacons(self) -> list[BeaconRow]:
+        return list(self._beacons.values())
+
+    def room(self, uuid: str, major: int, minor: int) -> BeaconRow:
+        """The room of that beacon: uuid, major and minor together name it. Raises NotFound."""
+        try:
+            return self._beacons[uuid.strip().lower(), major, minor]
+        except KeyError:
+            raise NotFound(f"no beacon {uuid} {major}/{minor}") from None
+
+    def devices(self, room: BeaconRow) -> list[DeviceRecord]:
+        return sorted(self._channel.devices.in_room(room.room_id), key=lambda device: device.device_id)

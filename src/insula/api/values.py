@@ -1,0 +1,34 @@
+"""The last reading of every point, from the bus: what reading routes answer from."""
+
+from collections.abc import Iterator
+
+from insula.bus.channel import Channel
+from insula.messages import DeviceRecord, Reading
+
+
+class LastValues:
+    """Kept by one task a process; ready after a full round of re-sends (5 s) or the stored last values."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._last: dict[tuple[int, str], Reading] = {}
+
+    async def run(self) -> None:
+        reader = await self._channel.read(["knx", "zwave"], name="api values", slow="latest")
+        try:
+            while True:
+                for received in await reader.batch():
+                    if isinstance(received.message, Reading):
+                        self._last[received.message.device_id, received.message.point] = received.message
+        finally:
+            await reader.close()
+
+    def get(self, device_id: int, point: str) -> Reading | None:
+        return self._last.get((device_id, point))
+
+    def of(self, devices: list[DeviceRecord], point: str) -> Iterator[Reading]:
+        """The readings of this point that those devices have given so far, fresh or not."""
+        for device in devices:
+            reading = self._last.get((device.device_id, point))
+            if reading is not None:
+                yield reading

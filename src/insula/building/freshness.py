@@ -1,0 +1,31 @@
+"""How old a value may be before it counts for nothing (DESIGN: measured or link, a column of the points table)."""
+
+from insula.messages import Reading
+from insula.points import Role, role
+
+
+def fresh_until(reading: Reading) -> int:
+    """The building's time (ms) from which this reading is no longer fresh; 0 if it is not fresh at all."""
+    if reading.quality != "good":
+        return 0
+    meaning: Role = role(reading.point)
+    since = reading.measured_at
+    if meaning.freshness == "link":
+        since = max(since, reading.seen_at)
+    return since + int(meaning.fresh_s * 1000)
+
+
+def is_fresh(reading: Reading, now: int) -> bool:
+    return now < fresh_until(reading)
+
+
+def why_stale(reading: Reading, now: int) -> str:
+    """Why the reading is not fresh, for a person; empty if it is."""
+    if is_fresh(reading, now):
+        return ""
+    minutes = max(0, now - reading.measured_at) // 60_000
+    if reading.quality == "stale":
+        return f"device {reading.device_id} is not connected; it last reported {minutes} min ago"
+    if reading.quality == "uncertain":
+        return f"device {reading.device_id} reported {reading.value:g} {role(reading.point).unit}, out of range"
+    return f"device {reading.device_id} last reported {minutes} min ago"

@@ -1,0 +1,272 @@
+"""The command line: ``insula demo | run | simulate | building | zwave | rules | bus``."""
+
+import asyncio
+import signal
+import sys
+from collections.abc import Coroutine
+from pathlib import Path
+from typing import Annotated, Any
+
+from cyclopts import App, Parameter
+
+from insula import __version__
+from insula.errors import InsulaError
+
+app = App(name="insula", help="Runs a smart building: KNX and Z-Wave over Apache Kafka.", version=__version__)
+building = App(name="building", help="The building's file: check, import, export.")
+zwave = App(name="zwave", help="Z-Wave devices: include, exclude, reset.")
+bus = App(name="bus", help="Look at the bus of a running Insula.")
+app.command(building)
+app.command(zwave)
+app.command(bus)
+
+DataFolder = Annotated[Path | None, Parameter(help="folder of the database (settings: data)")]
+SettingsFile = Annotated[Path | None, Parameter(help="settings file (default: insula.toml, if there)")]
+Speed = Annotated[float | None, Parameter(help="the building's clock runs so many times as fast")]
+Epoch = Annotated[str | None, Parameter(help="the building's clock starts here (ISO 8601)")]
+
+
+def main() -> None:
+    """Errors made by input end with one clear line and status 1."""
+    try:
+        app()
+    except InsulaError as error:
+        sys.exit(f"insula: {error}")
+    except OSError as error:
+        sys.exit(f"insula: {error.strerror or error}")
+
+
+@app.command
+def demo(
+    *,
+    host: str | None = None,
+    port: int | None = None,
+    data: DataFolder = None,
+    rooms: int = 4,
+    knx_port: int = 13671,
+    zwave_port: int = 13000,
+    control_port: int = 8090,
+    speed: Speed = None,
+    epoch: Epoch = None,
+    seed: int = 1,
+    reset: Annotated[bool, Parameter(negative="", help="empty the folder first")] = False,
+    settings: SettingsFile = None,
+) -> None:
+    """A simulated building and every part, in one process."""
+    from insula.demo import Demo, DemoOptions, run_demo
+
+    loaded = _settings(settings, host=host, port=port, data=data or Path("data/demo"), speed=speed, epoch=epoch)
+    options = DemoOptions(rooms, knx_port, zwave_port, control_port, seed, reset)
+
+    def ready(it: Demo) -> None:
+        made = "new building" if it.fresh else "building as it was left"
+        _say(f"Insula runs ({made}): {_address(loaded.api.host, it.installation.port)}")
+        for name, address in it.simulation.addresses().items():
+            _say(f"  {name}: {address}")
+
+    _run(run_demo(loaded, options, ready))
+
+
+@app.command
+def run(
+    *parts: str,
+    host: str | None = None,
+    port: int | None = None,
+    data: DataFolder = None,
+    speed: Speed = None,
+    epoch: Epoch = None,
+    settings: SettingsFile = None,
+) -> None:
+    """Your building: all parts in one process (or only those named)."""
+    from insula.bootstrap import PARTS, run_parts
+
+    unknown = [part for part in parts if part not in PARTS]
+    if unknown:
+        raise InsulaError(f"no part {unknown[0]}; there are: {', '.join(PARTS)}")
+    loaded = _settings(settings, host=host, port=port, data=data, speed=speed, epoch=epoch)
+    _run(run_parts(loaded, parts or PARTS, lambda at: _say(f"Insula runs: {_address(loaded.api.host, at.port)}")))
+
+
+@app.command
+def simulate(
+    *,
+    building: Annotated[Path | None, Parameter(help="building file; without one, the demo's building")] = None,
+    rooms: int = 4,
+    host: str = "127.0.0.1",
+    knx_port: int | None = None,
+    zwave_port: int | None = None,
+    control_port: int = 8090,
+    speed: Speed = None,
+    epoch: Epoch = None,
+    seed: int = 1,
+) -> None:
+    """The simulated building alone: KNXnet/IP, Z-Wave JS and the control API."""
+    from insula.building.demo import demo_building
+    from insula.building.file import load_plan, parse_plan
+    from insula.clock import SystemClock
+    from insula.simulator.simulation import run_simulation
+
+    loaded = _settings(None, speed=speed, epoch=epoch)
+    plan = load_plan(building) if building else parse_plan(demo_building(rooms))
+    clock = SystemClock(loaded.clock.speed, loaded.clock.start_ms())
+
+    def ready(addresses: dict[str, str]) -> None:
+        for name, address in addresses.items():
+            _say(f"{name}: {address}")
+
+    _run(run_simulation(plan, clock, host, knx_port, zwave_port, control_port, seed, ready))
+
+
+# --- building
+
+
+@building.command(name="check")
+def building_check(file: Path) -> None:
+    """Every error of a building file, with its line."""
+    from insula.building.file import load_plan
+
+    plan = load_plan(file)
+    devices = sum(len(room.devices) for room in plan.rooms)
+    _say(f"{file}: {len(plan.rooms)} rooms, {devices} devices, {len(plan.gateways)} gateways: no error")
+
+
+@building.command(name="import")
+def building_import(
+    file: Path,
+    *,
+    data: DataFolder = None,
+    settings: SettingsFile = None,
+    dry_run: Annotated[bool, Parameter(negative="", help="only show what would change")] = False,
+) -> None:
+    """Show what the file adds, changes and removes, then do it in one transaction."""
+    from insula.building.file import load_plan
+    from insula.store.building import difference, import_plan, stored_plan
+
+    plan = load_plan(file)
+
+    async def work() -> None:
+        async with _store(settings, data) as store:
+            changes = difference(plan, await stored_plan(store))
+            for change in changes:
+                _say(str(change))
+            if changes and not dry_run:
+                await import_plan(store, plan)
+            _say(f"{len(changes)} changes{', not made' if dry_run else ''}")
+
+    _run(work())
+
+
+@building.command(name="export")
+def building_export(*, data: DataFolder = None, settings: SettingsFile = None) -> None:
+    """The building as a file, on standard output."""
+    from insula.store.building import export_plan
+
+    async def work() -> None:
+        async with _store(settings, data) as store:
+            sys.stdout.write(await export_plan(store))
+
+    _run(work())
+
+
+# --- Z-Wave
+
+
+@zwave.command(name="include")
+def zwave_include(url: str = "ws://127.0.0.1:13000", *, timeout: float = 60) -> None:
+    """Take a new node into the network: start this, then press the node's button."""
+    from insula.gateways.zwave.inclusion import include
+
+    _run(include(url, on_event=_say, timeout=timeout))
+
+
+@zwave.command(name="exclude")
+def zwave_exclude(url: str = "ws://127.0.0.1:13000", *, timeout: float = 60) -> None:
+    """Make a node leave its network: start this, then press the node's button."""
+    from insula.gateways.zwave.inclusion import exclude
+
+    _run(exclude(url, on_event=_say, timeout=timeout))
+
+
+@zwave.command(name="reset")
+def zwave_reset(url: str = "ws://127.0.0.1:13000", *, home_id: str | None = None) -> None:
+    """Make the controller forget its whole network. Asks for its home id to be typed."""
+    from insula.gateways.zwave.inclusion import reset
+
+    typed = home_id if home_id is not None else input("This forgets every node. Type the controller's home id: ")
+    _run(reset(url, typed))
+    _say("the controller was reset")
+
+
+# --- bus
+
+
+@bus.command(name="tail")
+def bus_tail(topic: str, *, url: str = "http://127.0.0.1:8080", beginning: bool = False) -> None:
+    """Print the records of a topic as they are on the wire, one JSON object a line."""
+    import urllib.request
+
+    start = "beginning" if beginning else "end"
+    with urllib.request.urlopen(f"{url}/api/v1/bus/{topic}?start={start}") as answer:
+        for line in answer:
+            if line.strip():
+                _say(line.decode().rstrip("\n"))
+
+
+# --- shared
+
+
+def _settings(file: Path | None, **flags: object) -> Any:
+    from insula.logs import configure
+    from insula.settings import load_settings
+
+    names = {"host": "api.host", "port": "api.port", "speed": "clock.speed", "epoch": "clock.epoch"}
+    given = {
+        names.get(flag, flag): str(value) if isinstance(value, Path) else value
+        for flag, value in flags.items()
+        if value is not None
+    }
+    loaded = load_settings(file, flags=given)
+    configure(loaded.log)
+    return loaded
+
+
+def _store(settings: Path | None, data: Path | None) -> Any:
+    from insula.bootstrap import open_store
+
+    return open_store(_settings(settings, data=data))
+
+
+def _address(host: str, port: int) -> str:
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
+
+
+def _say(text: str) -> None:
+    sys.stdout.write(text + "\n")
+    sys.stdout.flush()
+
+
+def _run(work: Coroutine[Any, Any, Any]) -> None:
+    """Run in a new event loop; SIGINT and SIGTERM end it in an orderly way."""
+    import uvloop
+
+    async def with_signals() -> None:
+        task = asyncio.ensure_future(work)
+        for number in (signal.SIGINT, signal.SIGTERM):
+            asyncio.get_running_loop().add_signal_handler(number, task.cancel)
+        try:
+            await task
+        except asyncio.CancelledError:
+            return
+
+    try:
+        uvloop.run(with_signals())
+    except BaseExceptionGroup as group:
+        raise _first(group) from None
+
+
+def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
+    """What ended a TaskGroup: the first error in it."""
+    error: BaseException = group
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
