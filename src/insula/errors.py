@@ -4,7 +4,8 @@ InsulaError
 ├── InputError           what somebody gave us is wrong: says what, and where
 │   ├── Undecodable      a record on the bus that is no message (counted, logged, skipped)
 │   ├── UnknownDevice    a well-formed message that fits no device of the building
-│   └── BuildingFileError  one or more faults of a building file, each with its line
+│   ├── BuildingFileError  one or more faults of a building file, each with its line
+│   └── RuleError        one or more faults of a rule set, each with its line (0: not from a file)
 ├── CommandError         a command that was not carried out; becomes a CommandResult
 │   ├── Refused          by a rule of ours: a lease, an alarm, a point that cannot be written
 │   ├── Expired          its time was over before it could be sent
@@ -13,6 +14,7 @@ InsulaError
 """
 
 from collections.abc import Sequence
+from typing import Literal
 
 
 class InsulaError(Exception):
@@ -41,10 +43,18 @@ class BuildingFileError(InputError):
         super().__init__("\n".join(f"line {line}: {text}" for line, text in self.faults))
 
 
+class RuleError(InputError):
+    """A rule set that cannot be used; ``faults`` holds each as ``(line, text)``, line 0 when it is from no file."""
+
+    def __init__(self, faults: Sequence[tuple[int, str]], file: str = "rules") -> None:
+        self.faults = tuple(faults)
+        super().__init__("\n".join(f"{file}, line {line}: {text}" if line else text for line, text in self.faults))
+
+
 class CommandError(InsulaError):
     """A command that was not carried out. ``str(error)`` is the result's reason."""
 
-    outcome = "failed"
+    outcome: Literal["refused", "expired", "failed"] = "failed"
 
 
 class Refused(CommandError):

@@ -14,6 +14,7 @@ Protocol = Literal["knx", "zwave"]
 Quality = Literal["good", "uncertain", "stale"]
 Outcome = Literal["done", "refused", "expired", "failed"]
 CommandClass = Literal["safety", "service", "occupant", "schedule", "comfort", "energy"]
+GatewayOption = str | int | float | bool
 OriginKind = Literal["user", "rule", "switch", "device", "simulator", "system", "unknown"]
 
 RANK: dict[str, int] = {
@@ -211,7 +212,7 @@ class GatewayRecord(Message, frozen=True, kw_only=True):
     id: str
     type: Protocol
     default: bool = False
-    options: dict[str, str | int | float | bool] = {}
+    options: dict[str, GatewayOption] = {}
 
 
 class LampLight(Message, frozen=True, kw_only=True):

@@ -3,6 +3,7 @@
 import asyncio
 from collections import OrderedDict
 from collections.abc import Iterable
+from typing import Any
 
 from insula.bus.channel import Channel
 from insula.clock import Clock
@@ -48,15 +49,25 @@ class Commands:
     ) -> list[CommandResult | Command]:
         """Bring the named point of each device to ``value``. A command without a result so far comes back itself."""
         commands = [self._command(device, point, value, origin) for device, point in devices]
-        futures = {command.id: asyncio.get_running_loop().create_future() for command in commands}
+        loop = asyncio.get_running_loop()
+        futures: dict[str, asyncio.Future[CommandResult]] = {command.id: loop.create_future() for command in commands}
         self._waiting.update(futures)
         try:
             await self._channel.send(*commands)
-            await asyncio.wait(futures.values(), timeout=ANSWER_WITHIN_S)
+            await self._wait(futures.values())
         finally:
             for command_id in futures:
                 self._waiting.pop(command_id, None)
         return [self._results.get(command.id, command) for command in commands]
+
+    async def _wait(self, results: Iterable[asyncio.Future[CommandResult]]) -> None:
+        """Until all of them are there, or the time is over."""
+        timer = asyncio.create_task(self._clock.real_sleep(ANSWER_WITHIN_S), name="answer in time")
+        pending: set[asyncio.Future[Any]] = {*results}
+        while pending and not timer.done():
+            await asyncio.wait({timer, *pending}, return_when=asyncio.FIRST_COMPLETED)
+            pending = {result for result in pending if not result.done()}
+        timer.cancel()
 
     def _command(self, device: DeviceRecord, point: str, value: float, origin: Origin) -> Command:
         at = self._clock.real()

@@ -12,7 +12,6 @@ from litestar.params import Parameter
 
 from insula.api.commands import Commands
 from insula.api.errors import NotFound, RequestError
-from insula.api.history import mean_of_room
 from insula.api.places import Places
 from insula.api.problems import legacy_failure
 from insula.api.values import LastValues
@@ -22,8 +21,10 @@ from insula.messages import Command, CommandResult, DeviceRecord, Origin
 from insula.points import role
 from insula.store.beacons import BeaconRow
 from insula.store.engine import Store
+from insula.store.log import mean_of_room
 
 MEAN_HOURS = 3
+HOUR_MS = 3_600_000
 STATUS = {"refused": 409, "failed": 424, "expired": 408}
 """Of a command that was not carried out: Conflict, Failed Dependency, Request Timeout."""
 
@@ -162,7 +163,9 @@ def _number(point: str, value: float) -> float:
 def _average(api: LegacyApi, route: str, point: str) -> HTTPRouteHandler:
     async def average(uuid: Uuid, major: Major, minor: Minor) -> Answer:
         room = api.places.room(uuid, major, minor)
-        mean = await mean_of_room(api.store, room.room_id, point, api.clock.now(), MEAN_HOURS)
+        now = api.clock.now()
+        async with api.store.read() as connection:
+            mean = await mean_of_room(connection, room.room_id, point, now - MEAN_HOURS * HOUR_MS, now)
         if mean is None:
             raise NotFound(f"room {room.room_number} has no {point} of the last {MEAN_HOURS} hours")
         return {"success": True, route: round(mean, 3)}

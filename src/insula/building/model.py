@@ -2,9 +2,7 @@
 
 import msgspec
 
-from insula.messages import BuildingSettings, Message, Point, Protocol
-
-GatewayOption = str | int | float | bool
+from insula.messages import BuildingSettings, GatewayOption, Message, Point, Protocol
 
 
 class GatewayPlan(Message, frozen=True, kw_only=True):

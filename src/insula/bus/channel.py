@@ -1,6 +1,6 @@
 """Typed messages over the bus: what every part reads and sends through."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -8,12 +8,11 @@ import structlog
 from insula.bus.codec import Codec
 from insula.bus.devices import DeviceIndex
 from insula.bus.port import Assigned, Bus, Outgoing, Positions, Record, Revoked, Slow, Start, Subscription
+from insula.bus.topics import END_OF_DEVICES as END_OF_DEVICES
 from insula.errors import InputError
 from insula.messages import BusMessage, DeviceRecord
 
 log = structlog.get_logger("insula.bus")
-
-END_OF_DEVICES = "end_read_db"
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,21 +26,33 @@ class Received:
 class Reader:
     """A subscription whose records come decoded. What does not decode is counted, logged and skipped."""
 
-    def __init__(self, subscription: Subscription, codec: Codec) -> None:
+    def __init__(
+        self, subscription: Subscription, channel: "Channel", wanted: Callable[[Record], bool] | None = None
+    ) -> None:
         self._subscription = subscription
-        self._codec = codec
+        self._channel = channel
+        self._wanted = wanted
         self.undecodable = 0
 
     async def batch(self, limit: int = 1000) -> list[Received]:
-        """Waits for at least one record; may be empty when none of them decodes."""
-        received = []
-        for record in await self._subscription.batch(limit):
-            try:
-                received.append(Received(record, self._codec.decode(record)))
-            except InputError as error:
-                self.undecodable += 1
-                log.warning("record skipped", place=record.place, key=record.key, why=str(error))
-        return received
+        """Waits for at least one record; may be empty when none of them is wanted and decodes."""
+        records: Iterable[Record] = await self._subscription.batch(limit)
+        if self._wanted is not None:
+            records = filter(self._wanted, records)
+        return [received for record in records if (received := self.decode(record)) is not None]
+
+    def decode(self, record: Record) -> Received | None:
+        try:
+            return Received(record, self._channel.codec.decode(record))
+        except InputError as error:
+            self.undecodable += 1
+            self._channel.undecodable += 1
+            log.warning("record skipped", place=record.place, key=record.key, why=str(error))
+            return None
+
+    async def records(self, limit: int = 1000) -> Sequence[Record]:
+        """As ``batch``, all of them and undecoded: for who keeps records that it may have to decode later."""
+        return await self._subscription.batch(limit)
 
     def positions(self) -> Positions:
         return self._subscription.positions()
@@ -58,6 +69,7 @@ class Channel:
         self.devices = devices
         self.codec = Codec(devices)
         self.undecodable = 0
+        """Records that its readers skipped; one that two of them read counts twice."""
 
     async def send(self, *messages: BusMessage) -> None:
         """Publish, in order. Returns when the bus has them."""
@@ -77,11 +89,13 @@ class Channel:
         group: str | None = None,
         assigned: Assigned | None = None,
         revoked: Revoked | None = None,
+        wanted: Callable[[Record], bool] | None = None,
     ) -> Reader:
+        """``wanted`` looks at a record before it is decoded: what it does not want costs nothing more."""
         subscription = await self.bus.subscribe(
             topics, name=name, start=start, slow=slow, group=group, assigned=assigned, revoked=revoked
         )
-        return Reader(subscription, self.codec)
+        return Reader(subscription, self, wanted)
 
     async def follow_devices(self) -> None:
         """Keep the index as topic ``db`` says, for ever: a full list replaces what was known before it."""
@@ -89,23 +103,25 @@ class Channel:
         listed: set[int] = set()
         try:
             while True:
-                for received in await reader.batch():
-                    listed = self._apply_device(received, listed)
+                for record in await reader.records():
+                    self._apply_device(record, reader.decode(record), listed)
         finally:
             await reader.close()
 
-    def _apply_device(self, received: Received, listed: set[int]) -> set[int]:
-        key = received.record.key
-        if isinstance(received.message, DeviceRecord):
-            self.devices.put(received.message)
-            return listed | {received.message.device_id}
-        if key == END_OF_DEVICES:
+    def _apply_device(self, record: Record, received: Received | None, listed: set[int]) -> None:
+        """``listed``: the devices since the last marker. One whose new record does not decode stays as it was."""
+        if record.key == END_OF_DEVICES:
             for device in self.devices:
                 if device.device_id not in listed:
                     self.devices.remove(device.device_id)
+            listed.clear()
             self.devices.completed()
-            return set()
-        if key.isdecimal():
-            self.devices.remove(int(key))
-            self.devices.completed()
-        return listed
+        elif received is not None and isinstance(received.message, DeviceRecord):
+            self.devices.put(received.message)
+            listed.add(received.message.device_id)
+        elif record.key.isdecimal() and record.value is None:
+            self.devices.remove(int(record.key))
+            listed.discard(int(record.key))
+            self.devices.removed()
+        elif record.key.isdecimal():
+            listed.add(int(record.key))

@@ -1,8 +1,62 @@
-"""The wire forms: message <-> record. The names of 2020 live here alone."""
+"""The wire forms: message <-> record. The names of 2020 live here and in ``wire.py`` alone."""
+
+from collections.abc import Callable
+from hashlib import blake2b
+from math import isfinite
+from typing import Any, TypeVar
+
+import msgspec
 
 from insula.bus.devices import DeviceIndex
+from insula.bus.keys import STATE_TYPES, state_key, state_type
+from insula.bus.keys import gateway_key as gateway_key
+from insula.bus.keys import health_key as health_key
+from insula.bus.keys import learned_key as learned_key
+from insula.bus.keys import lease_key as lease_key
 from insula.bus.port import Outgoing, Record
-from insula.messages import BusMessage
+from insula.bus.topics import END_OF_DEVICES
+from insula.bus.wire import (
+    COMMANDS,
+    READ_POINT,
+    READINGS,
+    SET_POINT,
+    Action,
+    WireCommand,
+    WireMessage,
+    WireReading,
+    number_in,
+    number_out,
+    whole_in,
+)
+from insula.errors import Undecodable, UnknownDevice
+from insula.messages import (
+    COMMAND_LIFE_MS,
+    BusMessage,
+    Command,
+    CommandResult,
+    Decision,
+    DeviceRecord,
+    Origin,
+    Reading,
+    RuleSet,
+    StateValue,
+)
+from insula.points import ROLES, Role
+
+T = TypeVar("T")
+
+RESULT = "result"
+DECISION = "decision"
+
+_encode = msgspec.json.Encoder().encode
+_decoders: dict[Any, msgspec.json.Decoder[Any]] = {
+    type_: msgspec.json.Decoder(type_)
+    for type_ in (WireReading, WireCommand, CommandResult, Decision, DeviceRecord, *STATE_TYPES.values())
+}
+_readings_by_key: dict[tuple[str, str], Action] = {(action.topic, action.key): action for action in READINGS}
+_commands_by_key: dict[tuple[str, str], Action] = {(action.topic, action.key): action for action in COMMANDS}
+_readings_by_point = {(action.topic, action.kind, action.point): action for action in READINGS}
+_commands_by_point = {(action.topic, action.kind, action.point, action.value): action for action in COMMANDS}
 
 
 class Codec:
@@ -10,10 +64,248 @@ class Codec:
 
     def __init__(self, devices: DeviceIndex) -> None:
         self.devices = devices
+        self._encoders: dict[type, Callable[[Any], Outgoing]] = {
+            Reading: self._encode_reading,
+            Command: self._encode_command,
+            CommandResult: self._encode_result,
+            Decision: self._encode_decision,
+            DeviceRecord: _encode_device,
+            **dict.fromkeys(STATE_TYPES.values(), _encode_state),
+        }
+        self._decoders: dict[str, Callable[[Record, bytes], BusMessage]] = {
+            "knx": self._decode_point,
+            "zwave": self._decode_point,
+            "events": _decode_event,
+            "db": _decode_device,
+            "state": _decode_state,
+        }
 
     def encode(self, message: BusMessage) -> Outgoing:
-        raise NotImplementedError
+        """Raises UnknownDevice, and Undecodable for a value that is no number."""
+        return self._encoders[type(message)](message)
 
     def decode(self, record: Record) -> BusMessage | None:
         """None for a tombstone and for the marker ``end_read_db``. Raises Undecodable or UnknownDevice."""
-        raise NotImplementedError
+        if record.topic in ("db", "state") and (record.value is None or record.key == END_OF_DEVICES):
+            return None
+        if record.value is None:
+            raise Undecodable("a record without a value")
+        return self._decoders[record.topic](record, record.value)
+
+    # --- readings and commands, out
+
+    def _encode_reading(self, reading: Reading) -> Outgoing:
+        device, role = self._find(reading.device_id, reading.point)
+        action = _readings_by_point.get((device.type, _kind(device), role.name)) if _named_in_2020(device) else None
+        wire = WireReading(
+            value=number_out(reading.value, role),
+            id=reading.id,
+            at=reading.at,
+            device_id=reading.device_id,
+            gateway_id=reading.gateway_id,
+            origin=reading.origin,
+            measured_at=reading.measured_at,
+            changed_at=reading.changed_at,
+            seen_at=reading.seen_at,
+            quality=reading.quality,
+        )
+        if action is None:
+            wire.point = role.name
+        else:
+            wire.kind = action.kind or None
+            wire.reason = action.reason
+            wire.bloc, wire.floor, wire.node_id = device.bloc, device.floor, device.node_id
+        headers = {"point": f"{device.device_id}/{role.name}", "room": str(device.room_id)}
+        if reading.resend:
+            headers["resend"] = "1"
+        return Outgoing(device.type, action.key if action else READ_POINT, _encode(wire), headers, device.room_id)
+
+    def _encode_command(self, command: Command) -> Outgoing:
+        device, role = self._find(command.device_id, command.point)
+        value = number_out(command.value, role)
+        action = _command_action(device, role, value) if _named_in_2020(device) else None
+        wire = WireCommand(
+            id=command.id,
+            at=command.at,
+            device_id=command.device_id,
+            gateway_id=command.gateway_id,
+            origin=command.origin,
+            class_=command.class_,
+            expires_at=command.expires_at,
+        )
+        if action is None:
+            wire.point, wire.value = role.name, value
+        else:
+            wire.bloc, wire.floor, wire.node_id = device.bloc, device.floor, device.node_id
+            wire.percentage = value if action.value is None else None
+        headers = {"room": str(device.room_id)}
+        return Outgoing(device.type, action.key if action else SET_POINT, _encode(wire), headers, device.room_id)
+
+    def _find(self, device_id: int, point: str) -> tuple[DeviceRecord, Role]:
+        device = self.devices.get(device_id)
+        if not self.devices.has(device_id, point) or point not in ROLES:
+            raise UnknownDevice(f"device {device_id} has no point {point!r}")
+        return device, ROLES[point]
+
+    # --- readings and commands, in
+
+    def _decode_point(self, record: Record, value: bytes) -> Reading | Command:
+        place = (record.topic, record.key)
+        if record.key == READ_POINT or place in _readings_by_key:
+            return self._decode_reading(record, _parse(WireReading, value), _readings_by_key.get(place))
+        if record.key == SET_POINT or place in _commands_by_key:
+            return self._decode_command(record, _parse(WireCommand, value), _commands_by_key.get(place))
+        raise Undecodable(f"no such key on topic {record.topic}: {record.key!r}")
+
+    def _decode_reading(self, record: Record, wire: WireReading, action: Action | None) -> Reading:
+        device, role = self._addressee(record, wire, action)
+        value = number_in(wire.value, role)
+        in_range = role.in_range(value)
+        if not in_range and role.unit == "%" and role.whole:
+            raise Undecodable(f"{role.name} is outside of 0 to 100 %: {value}")
+        measured_at = record.at if wire.measured_at is None else wire.measured_at
+        return Reading(
+            id=wire.id or _id_of(record),
+            at=record.at if wire.at is None else wire.at,
+            device_id=device.device_id,
+            gateway_id=wire.gateway_id or device.gateway_id,
+            point=role.name,
+            value=value,
+            measured_at=measured_at,
+            changed_at=measured_at if wire.changed_at is None else wire.changed_at,
+            seen_at=wire.seen_at or 0,
+            quality=wire.quality or ("good" if in_range else "uncertain"),
+            origin=wire.origin or Origin(kind="device"),
+            resend=record.headers.get("resend") == "1",
+        )
+
+    def _decode_command(self, record: Record, wire: WireCommand, action: Action | None) -> Command:
+        device, role = self._addressee(record, wire, action)
+        if action is None:
+            value = number_in(wire.value, role)
+        else:
+            value = number_in(wire.percentage, role) if action.value is None else action.value
+        if not role.in_range(value):
+            raise Undecodable(f"{role.name} is outside of {role.low:g} to {role.high:g} {role.unit}: {value}")
+        return Command(
+            id=wire.id or _id_of(record),
+            at=record.at if wire.at is None else wire.at,
+            device_id=device.device_id,
+            gateway_id=wire.gateway_id or device.gateway_id,
+            point=role.name,
+            value=value,
+            class_=wire.class_ or "occupant",
+            expires_at=record.at + COMMAND_LIFE_MS if wire.expires_at is None else wire.expires_at,
+            origin=wire.origin or Origin(),
+        )
+
+    def _addressee(self, record: Record, wire: WireMessage, action: Action | None) -> tuple[DeviceRecord, Role]:
+        """The device that a record is about, by its id if it has one, else by its name of 2020; and the role."""
+        if wire.device_id is not None:
+            device = self.devices.get(whole_in(wire.device_id, "device_id"))
+        elif action is None:
+            raise Undecodable("device_id is missing")
+        elif action.topic == "knx":
+            device = self.devices.knx(action.kind, _needed(wire.bloc, "bloc"), _needed(wire.floor, "floor"))
+        else:
+            device = self.devices.zwave(_needed(wire.node_id, "node_id"))
+        if device.type != record.topic:
+            raise UnknownDevice(f"device {device.device_id} is no {record.topic} device")
+        point = wire.point if action is None else action.point
+        if point == "move" and not self.devices.has(device.device_id, "move"):
+            point = "position"
+        return self._find(device.device_id, point or "")
+
+    # --- results and decisions, out
+
+    def _encode_result(self, result: CommandResult) -> Outgoing:
+        command = msgspec.structs.replace(result.command, value=_cleaned(result.command.point, result.command.value))
+        value = _encode(msgspec.structs.replace(result, command=command))
+        return self._event(RESULT, value, self._room_of(command.device_id))
+
+    def _encode_decision(self, decision: Decision) -> Outgoing:
+        for seen in decision.values.values():
+            if isinstance(seen, float) and not isfinite(seen):
+                raise Undecodable(f"a decision's value is no number: {seen}")
+        cleaned = msgspec.structs.replace(decision, value=_cleaned(decision.point, decision.value))
+        return self._event(DECISION, _encode(cleaned), decision.room_id)
+
+    def _room_of(self, device_id: int) -> int | None:
+        try:
+            return self.devices.get(device_id).room_id
+        except UnknownDevice:  # removed since: what became of its command is still to be known
+            return None
+
+    @staticmethod
+    def _event(key: str, value: bytes, room_id: int | None) -> Outgoing:
+        headers = {} if room_id is None else {"room": str(room_id)}
+        return Outgoing("events", key, value, headers, room_id)
+
+
+def _parse(type_: type[T], value: bytes) -> T:
+    try:
+        message: T = _decoders[type_].decode(value)
+    except (ValueError, RecursionError) as error:  # msgspec's errors, and bad UTF-8, are ValueErrors
+        raise Undecodable(str(error)) from None
+    return message
+
+
+def _needed(value: int | str | None, what: str) -> int:
+    if value is None:
+        raise Undecodable(f"{what} is missing")
+    return whole_in(value, what)
+
+
+def _id_of(record: Record) -> str:
+    """An id for a record of 2020, which has none: the same each time it is read."""
+    return blake2b(f"{record.place} {record.at}".encode(), digest_size=16).hexdigest()
+
+
+def _kind(device: DeviceRecord) -> str:
+    return device.kind if device.type == "knx" else ""
+
+
+def _named_in_2020(device: DeviceRecord) -> bool:
+    if not device.default_gateway:
+        return False
+    return device.node_id is not None if device.type == "zwave" else None not in (device.bloc, device.floor)
+
+
+def _command_action(device: DeviceRecord, role: Role, value: float) -> Action | None:
+    said_by_key = value if role.name == "move" else None
+    return _commands_by_point.get((device.type, _kind(device), role.name, said_by_key))
+
+
+def _cleaned(point: str, value: float) -> float:
+    return number_out(value, ROLES[point]) if point in ROLES else value
+
+
+def _encode_device(device: DeviceRecord) -> Outgoing:
+    fields = {name: value for name, value in msgspec.to_builtins(device).items() if value is not None}
+    return Outgoing("db", str(device.device_id), _encode(fields))
+
+
+def _encode_state(value: StateValue) -> Outgoing:
+    return Outgoing("state", state_key(value), _encode(value))
+
+
+def _decode_event(record: Record, value: bytes) -> CommandResult | Decision:
+    if record.key == RESULT:
+        return _parse(CommandResult, value)
+    if record.key == DECISION:
+        return _parse(Decision, value)
+    raise Undecodable(f"no such key on topic events: {record.key!r}")
+
+
+def _decode_device(record: Record, value: bytes) -> DeviceRecord:
+    device = _parse(DeviceRecord, value)
+    if record.key != str(device.device_id):
+        raise Undecodable(f"key {record.key!r} with the record of device {device.device_id}")
+    return device
+
+
+def _decode_state(record: Record, value: bytes) -> StateValue:
+    message = _parse(state_type(record.key), value)
+    if not isinstance(message, RuleSet) and record.key != state_key(message):
+        raise Undecodable(f"key {record.key!r} with the value of {state_key(message)!r}")
+    return message

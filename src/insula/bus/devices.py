@@ -13,6 +13,7 @@ class DeviceIndex:
 
     def __init__(self) -> None:
         self._by_id: dict[int, DeviceRecord] = {}
+        self._points: dict[int, frozenset[str]] = {}
         self._knx: dict[tuple[str, int, int], DeviceRecord] = {}
         self._zwave: dict[int, DeviceRecord] = {}
         self._listeners: list[Callable[[], None]] = []
@@ -29,6 +30,10 @@ class DeviceIndex:
             return self._by_id[device_id]
         except KeyError:
             raise UnknownDevice(f"no device {device_id}") from None
+
+    def has(self, device_id: int, point: str) -> bool:
+        """Whether there is such a device, and it has this point."""
+        return point in self._points.get(device_id, ())
 
     def knx(self, kind: str, bloc: int, floor: int) -> DeviceRecord:
         """The device of the default KNX gateway with this name of 2020."""
@@ -54,6 +59,7 @@ class DeviceIndex:
         """Add a device or replace its earlier record."""
         self._forget_names(device.device_id)
         self._by_id[device.device_id] = device
+        self._points[device.device_id] = frozenset(point.role for point in device.points)
         if device.default_gateway:
             if device.type == "knx" and device.bloc is not None and device.floor is not None:
                 self._knx[device.kind, device.bloc, device.floor] = device
@@ -63,6 +69,7 @@ class DeviceIndex:
     def remove(self, device_id: int) -> None:
         self._forget_names(device_id)
         self._by_id.pop(device_id, None)
+        self._points.pop(device_id, None)
 
     def _forget_names(self, device_id: int) -> None:
         old = self._by_id.get(device_id)
@@ -83,6 +90,14 @@ class DeviceIndex:
     def completed(self) -> None:
         """The list on ``db`` has been read to its marker; tells the listeners of any change since."""
         self._complete.set()
+        self._tell()
+
+    def removed(self) -> None:
+        """A device was removed outside of a list; before the first whole list nobody is told."""
+        if self._complete.is_set():
+            self._tell()
+
+    def _tell(self) -> None:
         for listener in tuple(self._listeners):
             listener()
 

@@ -4,20 +4,21 @@ Two implementations: ``memory.py`` (one process) and Apache Kafka. Both pass tes
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import Literal, Protocol
+
+import msgspec
 
 Partition = tuple[str, int]
 """(topic, partition number)"""
 Positions = Mapping[Partition, int]
 """The offset of the next record to read, a partition each."""
 Start = Literal["beginning", "end"] | Positions
-"""Where a reader begins; partitions that a mapping does not name begin at their beginning."""
+"""Where a reader begins; partitions that a mapping does not name begin at their beginning. An offset outside of what is
+kept begins at the nearest record that is."""
 Slow = Literal["lossless", "latest"]
 
 
-@dataclass(frozen=True, slots=True)
-class Record:
+class Record(msgspec.Struct, frozen=True):
     """One record as read. ``at``: when it was produced (ms, real time); ``value`` None: a tombstone."""
 
     topic: str
@@ -25,7 +26,7 @@ class Record:
     offset: int
     key: str
     value: bytes | None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     at: int = 0
 
     @property
@@ -33,8 +34,7 @@ class Record:
         return f"{self.topic}/{self.partition}@{self.offset}"
 
 
-@dataclass(frozen=True, slots=True)
-class Outgoing:
+class Outgoing(msgspec.Struct, frozen=True):
     """One record to publish. ``spread``: what chooses the partition (the room's id); None: by the key's hash.
 
     Headers the bus itself reads: ``point`` (``<device_id>/<role>``: what ``latest`` keeps one record of) and
@@ -44,22 +44,29 @@ class Outgoing:
     topic: str
     key: str
     value: bytes | None
-    headers: Mapping[str, str] = field(default_factory=dict)
+    headers: Mapping[str, str] = {}
     spread: int | None = None
 
 
 Assigned = Callable[[Sequence[Partition]], Awaitable[Positions | None]]
-"""Called before the first record of newly assigned partitions; may answer where to begin in them."""
+"""Called before the first record of newly assigned partitions; may answer where to begin in them. What it does not name
+begins where the group's former member stopped, as far as the bus knows, else at ``start``."""
 Revoked = Callable[[Sequence[Partition]], Awaitable[None]]
-"""Called after the last record of partitions that go to another member."""
+"""Called after the last record of partitions that go to another member, and before that member's ``assigned``. Not
+called by ``close``: who closes knows."""
 
 
 class Subscription(Protocol):
     """A reader. ``lossless``: every record, in order a partition; ``latest``: as lossless, but of readings not yet
-    taken only the newest of each point is kept, so that it is bounded by the number of points."""
+    taken only the newest of each point is kept, so that it is bounded by the number of points. A re-send that took
+    the place of a reading not yet taken comes without its header ``resend``: it is news to this reader.
+
+    A group's callbacks run inside ``batch`` (the first ``assigned`` inside ``subscribe``), so that all records given
+    before have been dealt with by then; a member that does not call ``batch`` keeps its partitions."""
 
     async def batch(self, limit: int = 1000) -> Sequence[Record]:
-        """Waits for at least one record, then gives what is there, ``limit`` at most."""
+        """Waits for at least one record, then gives what is there, ``limit`` at most. For one task at a time. Raises
+        Unavailable when the subscription was closed or the bus stopped."""
 
     def positions(self) -> Positions:
         """After the last record that ``batch`` gave, a partition each."""
@@ -76,10 +83,12 @@ class Membership(Protocol):
 class Bus(Protocol):
     async def start(self) -> None: ...
 
-    async def stop(self) -> None: ...
+    async def stop(self) -> None:
+        """Ends all readers and memberships: who waits in ``batch`` or ``publish`` gets Unavailable."""
 
     async def publish(self, records: Iterable[Outgoing]) -> None:
-        """Returns when the bus has them all, in order a partition. Waits while a lossless reader is full."""
+        """Returns when the bus has them all, in order a partition. Waits while a reader is full; but not in the task
+        that takes a full reader's batches, which nobody else could empty. Raises Unavailable."""
 
     async def subscribe(
         self,

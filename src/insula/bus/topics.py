@@ -26,3 +26,7 @@ TOPICS: dict[str, Topic] = {topic.name: topic for topic in (KNX, ZWAVE, EVENTS, 
 def partition_of(topic: str, spread: int) -> int:
     """The partition that records with this ``spread`` (a room's id) are put on."""
     return spread % TOPICS[topic].partitions
+
+
+END_OF_DEVICES = "end_read_db"
+"""Key of the record that ends the full list of devices on ``db``."""

@@ -18,9 +18,18 @@ class Upward(Protocol):
     def disconnected(self, why: str) -> None:
         """The link is down: every value of this gateway is now of quality ``stale``."""
 
-    def report(self, device_id: int, point: str, value: float, *, origin: Origin | None = None) -> None:
+    def report(
+        self,
+        device_id: int,
+        point: str,
+        value: float,
+        *,
+        origin: Origin | None = None,
+        measured_at: int | None = None,
+    ) -> None:
         """A point has this value, in the unit of its role (points.py). Insula's percent: 100 = open.
-        ``origin`` None: the device itself; a wall switch gives its own."""
+        ``origin`` None: the device itself; a wall switch gives its own. ``measured_at`` (building's clock; None:
+        just now): a value that the field bus remembers, and the device's last sign of life, which is no new one."""
 
     def alive(self, device_id: int) -> None:
         """A sign of life without a value."""
@@ -38,6 +47,8 @@ class FieldBus(Protocol):
     telegrams_per_s: float
     """What the bus may be given, real time; 0 = no limit."""
     burst: int
+    concurrent: int
+    """How many ``send`` may be under way at once (KNX: 1, Z-Wave: 8); never two of one device."""
 
     async def serve(self, devices: Sequence[DeviceRecord]) -> None:
         """The devices of this gateway, all of them; called at start and after each change, connected or not."""
@@ -47,4 +58,5 @@ class FieldBus(Protocol):
 
     async def send(self, command: Command) -> None:
         """Put the command on the bus. Returns when the bus took it (KNX: L_DATA.con; Z-Wave: success). Raises
-        Refused (not connected, no such point ...) or Failed (no confirmation). Called one at a time by the runner."""
+        Refused (not connected, no such point ...) or Failed (no confirmation). The runner has at most
+        ``concurrent`` of these under way, and one for a device."""

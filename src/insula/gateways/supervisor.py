@@ -7,6 +7,7 @@ from contextlib import suppress
 import structlog
 
 from insula.bus.channel import Channel
+from insula.bus.keys import health_key
 from insula.clock import Clock
 from insula.gateways.port import FieldBus
 from insula.gateways.run import GatewayRunner
@@ -57,4 +58,5 @@ class GatewaySupervisor:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+        await self._channel.forget("state", health_key("gateway", gateway_id))
         log.info("gateway stopped", gateway=gateway_id)

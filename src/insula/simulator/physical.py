@@ -8,12 +8,14 @@ from dataclasses import dataclass, field
 
 @dataclass(slots=True)
 class Blind:
-    """A motor that takes ``travel_s`` from end to end; ``locked`` while a wind alarm holds it up."""
+    """A motor that takes ``travel_s`` from end to end."""
 
     position: float = 100.0
     slat: float = 100.0
     travel_s: float = 30.0
     target: float = 100.0
+    slatted: bool = False
+    """Without slats it lets nothing through where it is down, whatever ``slat`` says."""
 
     @property
     def moving(self) -> bool:
@@ -62,13 +64,16 @@ class Lamp:
 
 @dataclass(slots=True)
 class RoomWorld:
-    """One room as it truly is. ``luminance`` is at the sensor, lamp and blind included."""
+    """One room as it truly is. ``luminance`` is at the sensor, lamp and blind included; ``daylight`` its part without
+    the lamp. Units: °C, %, lux, ppm; ``radiator`` is its warmth, 0 to 1, following the valve."""
 
     number: int
     people: int = 0
     temperature: float = 20.0
     humidity: float = 45.0
     luminance: float = 0.0
+    daylight: float = 0.0
+    radiator: float = 0.0
     co2: float = 450.0
     window_open: bool = False
     setpoint: float = 21.0
@@ -77,3 +82,7 @@ class RoomWorld:
     blinds: list[Blind] = field(default_factory=list)
     valves: list[Valve] = field(default_factory=list)
     lamps: list[Lamp] = field(default_factory=list)
+
+    @property
+    def occupied(self) -> bool:
+        return self.people > 0

@@ -1,0 +1,126 @@
+"""The building's own settings, and its gateways, from the building file."""
+
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+from insula.building.file_table import Table, hint
+from insula.building.model import GatewayPlan
+from insula.building.rules import load_ruleset
+from insula.errors import InputError
+from insula.messages import BuildingSettings, GatewayOption, Protocol
+
+GATEWAY_OPTIONS: dict[str, dict[str, type]] = {
+    "knx": {
+        "connection": str,
+        "host": str,
+        "port": int,
+        "local_ip": str,
+        "multicast": str,
+        "telegrams_per_s": float,
+        "burst": int,
+    },
+    "zwave": {"url": str},
+}
+CONNECTIONS = ("tcp", "udp", "routing")
+
+
+def read_building(table: Table) -> tuple[str, BuildingSettings]:
+    """The site's name, and the settings that every part gets."""
+    site = table.get("site", str, "site")
+    settings = BuildingSettings(
+        name=table.get("name", str, "building"),
+        time_zone=_time_zone(table),
+        latitude=_degrees(table, "latitude", 90),
+        longitude=_degrees(table, "longitude", 180),
+        rules=_rules(table),
+        hand_hold_s=table.get("hand_hold_min", float, 60.0) * 60,
+    )
+    for key, value in (("site", site), ("name", settings.name)):
+        if not value:
+            table.fault(f"{key} must not be empty", key)
+    if settings.hand_hold_s < 0:
+        table.fault("hand_hold_min must not be negative", "hand_hold_min")
+    table.close("[building]")
+    return site, settings
+
+
+def _time_zone(table: Table) -> str:
+    name = table.get("time_zone", str, "UTC")
+    try:
+        ZoneInfo(name)
+    except (ZoneInfoNotFoundError, ValueError, OSError):
+        table.fault(f"unknown time zone {name!r} (such as Europe/Paris)", "time_zone")
+    return name
+
+
+def _degrees(table: Table, key: str, limit: float) -> float:
+    value = table.get(key, float, 0.0)
+    if not -limit <= value <= limit:
+        table.fault(f"{key} must be between -{limit:g} and {limit:g} degrees", key)
+    return value
+
+
+def _rules(table: Table) -> str:
+    name = table.get("rules", str, "default")
+    try:
+        load_ruleset(name)
+    except InputError as error:
+        table.fault(f"rules: {error}", "rules")
+    return name
+
+
+def read_gateways(tables: list[Table]) -> dict[str, GatewayPlan]:
+    """By id. The only gateway of a protocol is its default one, unless it says that it is not."""
+    gateways: dict[str, GatewayPlan] = {}
+    types = [table.values.get("type") for table in tables]
+    for table in tables:
+        gateway = _gateway(table, alone=types.count(table.values.get("type")) == 1)
+        if gateway is None:
+            continue
+        if gateway.id in gateways:
+            table.fault(f"gateway {gateway.id!r} twice", "id")
+        gateways[gateway.id] = gateway
+    _check_defaults(tables, gateways)
+    return gateways
+
+
+def _gateway(table: Table, *, alone: bool) -> GatewayPlan | None:
+    gateway_id = table.require("id", str, "")
+    kind = table.require("type", str, "")
+    default = table.get("default", bool, alone)
+    if kind not in GATEWAY_OPTIONS:
+        if kind:
+            table.fault(f"unknown gateway type {kind!r}: knx or zwave", "type")
+        return None
+    protocol: Protocol = "knx" if kind == "knx" else "zwave"
+    options = _options(table, protocol)
+    table.close(f"a {kind} gateway")
+    return GatewayPlan(id=gateway_id, type=protocol, default=default, options=options) if gateway_id else None
+
+
+def _options(table: Table, protocol: Protocol) -> dict[str, GatewayOption]:
+    options: dict[str, GatewayOption] = {
+        key: table.get(key, wanted, wanted()) for key, wanted in GATEWAY_OPTIONS[protocol].items()
+    }
+    given = {key: value for key, value in options.items() if key in table.values}
+    if protocol == "zwave":
+        table.require("url", str, "")
+        return given
+    connection = given.setdefault("connection", "tcp")
+    if connection not in CONNECTIONS:
+        text = f"unknown connection {connection!r}: {', '.join(CONNECTIONS)}{hint(str(connection), CONNECTIONS)}"
+        table.fault(text, "connection")
+    if connection != "routing":
+        table.require("host", str, "")
+    return given
+
+
+def _check_defaults(tables: list[Table], gateways: dict[str, GatewayPlan]) -> None:
+    for protocol in GATEWAY_OPTIONS:
+        places = [table for table in tables if table.values.get("type") == protocol]
+        defaults = [gateway for gateway in gateways.values() if gateway.type == protocol and gateway.default]
+        read = [gateway for gateway in gateways.values() if gateway.type == protocol]
+        if read and not defaults:
+            places[0].fault(f"no default gateway of type {protocol}: give one of them default = true")
+        if len(defaults) > 1:
+            names = ", ".join(gateway.id for gateway in defaults)
+            places[-1].fault(f"more than one default gateway of type {protocol}: {names}")

@@ -1,0 +1,208 @@
+"""What is known of a room: the last reading of each point, who holds what, and what was commanded.
+
+Times are ms of the building's clock.
+"""
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+from statistics import fmean
+
+from insula.building.freshness import fresh_until
+from insula.building.lamplight import RoomLight
+from insula.messages import Command, DeviceRecord, Lease, Reading
+from insula.points import ROLES
+
+BACK_OFF_MS, LONGEST_BACK_OFF_MS = 60_000, 30 * 60_000
+"""A command that was not carried out is tried again after so long, twice as long each time."""
+CONFIRM_MS = 120_000
+"""By then a device that took a command has shown where it went (a blind travels for up to a minute or two)."""
+TRIES = 3
+"""How often a command that was taken, but is not confirmed, is sent."""
+NEAR_SHARE = 0.01
+"""Two values that differ by less of the role's range are the same: actuators round."""
+OFF_SHARE = 0.05
+"""A device whose confirmed value differs by more did not do what it was told: blinds stop some percent off."""
+
+
+@dataclass(slots=True)
+class Target:
+    """One thing that can be driven: what was last commanded (None: nothing in this run), and what became of it."""
+
+    sent: float | None = None
+    sent_at: int = 0
+    tries: int = 0
+    open: Command | None = None
+    last_id: str = ""
+    failures: int = 0
+    failed: float | None = None
+    retry_at: int = 0
+
+    def command(self, command: Command, now: int) -> None:
+        """It is on its way: nothing else is sent until it is answered or has expired."""
+        value = None if command.point == "stop" else command.value
+        self.tries = min(self.tries + 1, TRIES) if self.sent == value else 1
+        self.open, self.last_id = command, command.id
+        self.sent, self.sent_at = value, now
+
+    def carried_out(self) -> None:
+        self.open, self.failures, self.failed = None, 0, None
+
+    def not_carried_out(self, now: int) -> None:
+        """Refused, expired or failed: what the device does is what it last reported."""
+        self.failed = self.open.value if self.open is not None else self.sent
+        self.retry_at = now + min(BACK_OFF_MS << min(self.failures, 10), LONGEST_BACK_OFF_MS)
+        self.failures += 1
+        self.open, self.sent, self.tries = None, None, 0
+
+    def moved_by_others(self) -> None:
+        """What was commanded before no longer says anything."""
+        self.open, self.sent, self.tries, self.failures, self.failed = None, None, 0, 0, None
+
+    @property
+    def confirm_at(self) -> int:
+        """From then on the device's own word counts, not the command's."""
+        return self.sent_at + (CONFIRM_MS << max(0, self.tries - 1))
+
+
+@dataclass
+class RoomState:
+    """Everything that deciding for a room needs. ``held``: names of the rules whose condition held at last."""
+
+    room_id: int
+    light: RoomLight = field(default_factory=RoomLight)
+    devices: dict[int, DeviceRecord] = field(default_factory=dict)
+    readings: dict[str, dict[int, Reading]] = field(default_factory=dict)
+    targets: dict[tuple[int, str], Target] = field(default_factory=dict)
+    leases: dict[int, Lease] = field(default_factory=dict)
+    held: frozenset[str] = frozenset()
+
+    def set_devices(self, devices: Iterable[DeviceRecord]) -> None:
+        """The room has these devices now; what is known of others is forgotten."""
+        self.devices = {device.device_id: device for device in devices}
+        for readings in self.readings.values():
+            for gone in readings.keys() - self.devices.keys():
+                del readings[gone]
+        self.targets = {key: target for key, target in self.targets.items() if key[0] in self.devices}
+        self.leases = {key: lease for key, lease in self.leases.items() if key in self.devices}
+
+    def target(self, device_id: int, role: str) -> Target:
+        """What is known of commands to this role of the device, or to any that drives the same (``move``)."""
+        key = device_id, ROLES[role].target
+        if key not in self.targets:
+            self.targets[key] = Target()
+        return self.targets[key]
+
+    def last(self, device_id: int, role: str) -> Reading | None:
+        return self.readings.get(role, {}).get(device_id)
+
+    def unheard(self, roles: Iterable[str]) -> Iterator[tuple[int, str]]:
+        """The points of these roles of which there is no reading at all yet."""
+        for role in roles:
+            known = self.readings.get(role, {})
+            for device in self.devices.values():
+                if device.device_id not in known and device.point(role) is not None:
+                    yield device.device_id, role
+
+    def commanded(self, command: Command, now: int) -> None:
+        """A command to a device of this room is on its way, whoever gave it."""
+        place = self.where(command.device_id, command.point, now)
+        self.target(command.device_id, command.point).command(command, now)
+        if command.point in ("level", "switch"):
+            self.light.announce(now)
+        elif command.point in ("position", "move") and command.value != place:
+            self.light.blind(command.value - (place or 0), now)
+
+    # --- readings
+
+    def take(self, reading: Reading, now: int) -> bool:
+        """Remember it; says whether it changes anything: its value, or whether it is known at all."""
+        readings = self.readings.setdefault(reading.point, {})
+        old = readings.get(reading.device_id)
+        readings[reading.device_id] = reading
+        same = old is not None and old.value == reading.value and old.quality == reading.quality
+        if same and old is not None and now < fresh_until(old):
+            if reading.point != "illuminance" or reading.measured_at == old.measured_at:
+                return False
+            return self._see_light(reading, now)
+        self._see(old, reading, now)
+        return True
+
+    def _see(self, old: Reading | None, reading: Reading, now: int) -> None:
+        match reading.point:
+            case "illuminance":
+                self._see_light(reading, now)
+            case "level" | "switch":
+                self.light.level(self._lamp_level(), reading.measured_at)
+            case "position" | "slat" if old is not None and old.value != reading.value:
+                self.light.blind(reading.value - old.value, reading.measured_at)
+
+    def _see_light(self, reading: Reading, now: int) -> bool:
+        before, lux = self.light.daylight, self.mean("illuminance", now)
+        if lux is not None:
+            self.light.lux(lux, reading.measured_at)
+        return self.light.daylight != before
+
+    def _lamp_level(self) -> float:
+        """Percent, summed over the room's lamps; one that can only be switched counts 0 or 100."""
+        levels = self.readings.get("level", {})
+        switches = self.readings.get("switch", {})
+        return sum(reading.value for reading in levels.values()) + sum(
+            100 * reading.value
+            for device_id, reading in switches.items()
+            if device_id not in levels and self.devices[device_id].kind == "lamp"
+        )
+
+    # --- values
+
+    def fresh(self, role: str, now: int) -> list[Reading]:
+        return [reading for reading in self.readings.get(role, {}).values() if now < fresh_until(reading)]
+
+    def is_fresh(self, device_id: int, role: str, now: int) -> bool:
+        reading = self.last(device_id, role)
+        return reading is not None and now < fresh_until(reading)
+
+    def mean(self, role: str, now: int) -> float | None:
+        """The room's value of a role, of fresh readings only (flags: 1 if any is; ``last``: the latest)."""
+        fresh = self.fresh(role, now)
+        if not fresh:
+            return None
+        match ROLES[role].average:
+            case "any":
+                return float(any(reading.value for reading in fresh))
+            case "last":
+                return max(fresh, key=lambda reading: reading.measured_at).value
+        return fmean(reading.value for reading in fresh)
+
+    def value(self, name: str, now: int) -> float | bool | None:
+        """The value that rules see under a role's name or ``occupied``; None: not known. Luminance is daylight's."""
+        if name == "occupied":
+            motion = self.mean("motion", now)
+            return None if motion is None else bool(motion)
+        if name == "illuminance":
+            return self.light.daylight if self.fresh(name, now) else None
+        return self.mean(name, now)
+
+    def expiries(self, roles: Iterable[str], now: int) -> Iterator[int]:
+        """When each of the values of these roles that are fresh now ceases to be."""
+        for role in roles:
+            for reading in self.readings.get(role, {}).values():
+                if (until := fresh_until(reading)) > now:
+                    yield until
+
+    def where(self, device_id: int, role: str, now: int) -> float | None:
+        """Where a target is, or is on its way to: as last commanded, or as confirmed since. None: never known."""
+        target = self.target(device_id, role)
+        reading = self.last(device_id, ROLES[role].target)
+        if target.sent is None or reading is None:
+            return target.sent if reading is None else reading.value
+        if now >= fresh_until(reading) or now < target.confirm_at:
+            return target.sent
+        moved_since = reading.changed_at >= target.confirm_at
+        if moved_since or (target.tries < TRIES and not near(role, reading.value, target.sent, OFF_SHARE)):
+            return reading.value
+        return target.sent
+
+
+def near(role: str, one: float, other: float, share: float = NEAR_SHARE) -> bool:
+    """Whether two values of a role are the same but for ``share`` of its range."""
+    return abs(one - other) <= share * (ROLES[role].high - ROLES[role].low)

@@ -1,0 +1,56 @@
+"""The keys of topic ``state``, and what is found under each. One writer a key; a tombstone says that it is over."""
+
+from insula.errors import Undecodable
+from insula.messages import BuildingSettings, GatewayRecord, Health, LampLight, Lease, RuleSet, StateValue
+
+RULES_KEY = "rules/building"
+SETTINGS_KEY = "settings/building"
+
+STATE_TYPES: dict[str, type[StateValue]] = {
+    "lease": Lease,
+    "rules": RuleSet,
+    "settings": BuildingSettings,
+    "gateway": GatewayRecord,
+    "learned": LampLight,
+    "health": Health,
+}
+"""The part of a key before its first ``/`` tells the type of its value."""
+
+
+def lease_key(device_id: int) -> str:
+    return f"lease/{device_id}"
+
+
+def gateway_key(gateway_id: str) -> str:
+    return f"gateway/{gateway_id}"
+
+
+def learned_key(room_id: int) -> str:
+    return f"learned/{room_id}"
+
+
+def health_key(part: str, instance: str) -> str:
+    return f"health/{part}/{instance}"
+
+
+def state_key(value: StateValue) -> str:
+    """The key under which this value is published."""
+    match value:
+        case Lease():
+            return lease_key(value.device_id)
+        case GatewayRecord():
+            return gateway_key(value.id)
+        case LampLight():
+            return learned_key(value.room_id)
+        case Health():
+            return health_key(value.part, value.instance)
+        case RuleSet():
+            return RULES_KEY
+    return SETTINGS_KEY
+
+
+def state_type(key: str) -> type[StateValue]:
+    kind = key.partition("/")[0]
+    if kind not in STATE_TYPES:
+        raise Undecodable(f"no such key on topic state: {key!r}")
+    return STATE_TYPES[kind]

@@ -1,0 +1,113 @@
+"""What readings and commands look like on the wire: the actions of 2020, and the fields of every action.
+
+Numbers may come in as strings and flags as booleans, as programs of 2020 send them; they go out as numbers.
+"""
+
+from math import isfinite
+from typing import Annotated, Any, NamedTuple
+
+import msgspec
+
+from insula.errors import Undecodable
+from insula.messages import CommandClass, Origin, Protocol, Quality
+from insula.points import Role
+
+READ_POINT = "read_point"
+SET_POINT = "set_point"
+
+Number = float | str | bool
+Whole = int | str
+Millis = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+
+
+class Action(NamedTuple):
+    """A key of 2020, and the one point that it is about. ``kind``: of a KNX device, whose name it is part of.
+    ``value``: what the key itself says, where no field does."""
+
+    topic: Protocol
+    key: str
+    point: str
+    kind: str = ""
+    reason: str = ""
+    value: float | None = None
+
+
+READINGS = (
+    Action("knx", "read_percentage_blinds", "position", kind="blind", reason="read_percentage_blinds"),
+    Action("knx", "read_percentage_radiator", "valve", kind="radiator", reason="read_percentage_radiator"),
+    Action("zwave", "sensors_get_temperature", "temperature", reason="temperature"),
+    Action("zwave", "sensors_get_humidity", "humidity", reason="relative humidity"),
+    Action("zwave", "sensors_get_luminance", "illuminance", reason="luminance"),
+    Action("zwave", "sensors_get_motion", "motion", reason="sensor"),
+    Action("zwave", "dimmers_get_level", "level", reason="get_dimmer_level"),
+)
+COMMANDS = (
+    Action("knx", "open_blinds", "move", kind="blind", value=100),
+    Action("knx", "close_blinds", "move", kind="blind", value=0),
+    Action("knx", "percentage_blinds", "position", kind="blind"),
+    Action("knx", "percentage_radiator", "valve", kind="radiator"),
+    Action("zwave", "dimmers_set_level", "level"),
+)
+
+
+class WireMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
+    """Fields of both: the 2020 name of the device, or its id; then what was added since."""
+
+    kind: Any = None
+    bloc: Whole | None = None
+    floor: Whole | None = None
+    node_id: Whole | None = None
+    id: str | None = None
+    at: Millis | None = None
+    device_id: Whole | None = None
+    gateway_id: str | None = None
+    point: str | None = None
+    origin: Origin | None = None
+
+
+class WireReading(WireMessage, kw_only=True, omit_defaults=True):
+    reason: Any = None
+    value: Number
+    measured_at: Millis | None = None
+    changed_at: Millis | None = None
+    seen_at: Millis | None = None
+    quality: Quality | None = None
+
+
+class WireCommand(WireMessage, kw_only=True, omit_defaults=True):
+    percentage: Number | None = None
+    value: Number | None = None
+    class_: CommandClass | None = msgspec.field(default=None, name="class")
+    expires_at: Millis | None = None
+
+
+def number_in(value: Number | None, role: Role) -> float:
+    """A number of this role from the wire; Undecodable if it is none. ``true`` and ``false`` are flags only."""
+    if isinstance(value, float):
+        return value
+    if isinstance(value, bool) and role.whole and role.high == 1:
+        return float(value)
+    if isinstance(value, str) and "_" not in value:
+        try:
+            number = float(value)
+        except ValueError:
+            number = float("nan")
+        if isfinite(number):
+            return number
+    raise Undecodable(f"{role.name} is no number: {value!r}")
+
+
+def number_out(value: float, role: Role) -> float:
+    """As it goes out: a whole number (an int, so that JSON has 42 and not 42.0) where the role is whole."""
+    if not isfinite(value):
+        raise Undecodable(f"{role.name} is no number: {value}")
+    return int(role.clean(value)) if role.whole else value
+
+
+def whole_in(value: Whole, what: str) -> int:
+    if isinstance(value, int):
+        return value
+    try:
+        return int(value)
+    except ValueError:
+        raise Undecodable(f"{what} is no whole number: {value[:40]!r}") from None

@@ -1,0 +1,122 @@
+"""The last value of every point of a gateway: since when it is so, how good it is, and the re-sends. Pure."""
+
+from collections.abc import Iterable
+
+from msgspec.structs import replace
+
+from insula.messages import DeviceRecord, Origin, Quality, Reading
+from insula.points import ROLES, Role
+
+Key = tuple[int, str]
+
+
+class LastValues:
+    """Nothing is known of a point before its device has reported it.
+
+    A change of quality alone (the device died, the link dropped, it is alive again) keeps the reading's ``id``,
+    ``measured_at`` and ``changed_at``: it is the same measurement, trusted less or more. ``now`` is the building's
+    time, ``real`` the real one (ms).
+    """
+
+    def __init__(self, gateway_id: str) -> None:
+        self.gateway_id = gateway_id
+        self._readings: dict[Key, Reading] = {}
+        self._seen: dict[int, int] = {}
+        self._before_death: dict[Key, Quality] = {}
+        self._read_back: set[Key] = set()
+
+    def report(
+        self,
+        device_id: int,
+        role: Role,
+        value: float,
+        *,
+        origin: Origin,
+        now: int,
+        real: int,
+        measured_at: int | None = None,
+    ) -> Reading:
+        """A finite value was reported: a new reading, outside of the role's range an ``uncertain`` one.
+
+        With ``measured_at`` the field bus remembers it: if we do too, it is the same reading, and counts again.
+        """
+        key = (device_id, role.name)
+        measured = now if measured_at is None else measured_at
+        before, clean = self._readings.get(key), role.clean(value)
+        quality: Quality = "good" if role.in_range(value) else "uncertain"
+        self._seen[device_id] = max(measured, self._seen.get(device_id, 0))
+        self._before_death.pop(key, None)
+        same = before is not None and before.value == clean
+        if before is not None and same and measured_at == before.measured_at:
+            return self._mark(key, quality, real)
+        self._readings[key] = reading = Reading(
+            at=real,
+            device_id=device_id,
+            gateway_id=self.gateway_id,
+            point=role.name,
+            value=clean,
+            measured_at=measured,
+            changed_at=before.changed_at if before is not None and same else measured,
+            seen_at=self._seen[device_id],
+            quality=quality,
+            origin=origin,
+        )
+        return reading
+
+    # --- quality
+
+    def alive(self, device_id: int, now: int, real: int) -> list[Reading]:
+        """A sign of life. Returns the readings that count again because the device had been dead."""
+        self._seen[device_id] = now
+        back = [key for key in self._before_death if key[0] == device_id]
+        return [self._mark(key, self._before_death.pop(key), real) for key in back]
+
+    def dead(self, device_id: int, real: int) -> list[Reading]:
+        """The device does not answer: its readings that have become ``stale``."""
+        fallen = [key for key, reading in self._readings.items() if key[0] == device_id and reading.quality != "stale"]
+        self._before_death.update({key: self._readings[key].quality for key in fallen})
+        return [self._mark(key, "stale", real) for key in fallen]
+
+    def lost(self, real: int) -> list[Reading]:
+        """The link is down: every reading that has become ``stale``, until it is reported again."""
+        self._before_death.clear()
+        return [self._mark(key, "stale", real) for key, one in self._readings.items() if one.quality != "stale"]
+
+    def _mark(self, key: Key, quality: Quality, real: int) -> Reading:
+        reading = replace(self._readings[key], at=real, quality=quality, seen_at=self._seen[key[0]], resend=False)
+        self._readings[key] = reading
+        return reading
+
+    # --- re-sends
+
+    def keys(self) -> tuple[Key, ...]:
+        return tuple(self._readings)
+
+    def again(self, keys: Iterable[Key], now: int, real: int) -> list[Reading]:
+        """These readings once more, from memory: only ``at`` and the last sign of life are new."""
+        return [
+            replace(reading, at=real, seen_at=self._sign_of_life(key, reading, now), resend=True)
+            for key in keys
+            if (reading := self._readings.get(key)) is not None
+        ]
+
+    def _sign_of_life(self, key: Key, reading: Reading, now: int) -> int:
+        """What KNX can read back has been true for as long as the link has held since it was read."""
+        if key in self._read_back and reading.quality != "stale":
+            return now
+        return self._seen[key[0]]
+
+    def keep(self, devices: Iterable[DeviceRecord]) -> None:
+        """These are the devices now: what is known of others is forgotten."""
+        devices = tuple(devices)
+        kept = {device.device_id for device in devices}
+        self._read_back = {
+            (device.device_id, point.role)
+            for device in devices
+            if device.type == "knx"
+            for point in device.points
+            if point.status or (point.role in ROLES and ROLES[point.role].writable)
+        }
+        self._readings = {key: reading for key, reading in self._readings.items() if key[0] in kept}
+        self._before_death = {key: quality for key, quality in self._before_death.items() if key[0] in kept}
+        self._seen = {device_id: seen for device_id, seen in self._seen.items() if device_id in kept}

@@ -1,0 +1,234 @@
+"""Readings and state, from the bus into their tables, in batches: each with its positions in one transaction."""
+
+import asyncio
+from collections import Counter
+from collections.abc import Sequence
+
+import structlog
+from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+
+from insula.bus.channel import Channel, Reader, Received
+from insula.bus.port import Partition, Positions, Record
+from insula.bus.wire import READ_POINT, READINGS
+from insula.clock import Clock
+from insula.messages import Health, Reading
+from insula.recorder.batch import Batch
+from insula.recorder.selection import Selection
+from insula.store.devices import known_devices
+from insula.store.engine import Store
+from insula.store.log import add_log
+from insula.store.positions import PositionMoved, Stored, load_positions, move_positions
+from insula.store.state import HEALTH, save_state
+
+log = structlog.get_logger("insula.recorder")
+
+READER = "recorder"
+TOPICS = ("knx", "zwave", "state")
+HEALTH_S = 5.0
+RETRY_S = 5.0
+FULL = 20_000
+"""Rows that may wait to be written; then reading waits too."""
+
+_READING_KEYS = {READ_POINT, *(action.key for action in READINGS)}
+
+
+class Recorder:
+    """Recorders of one group divide the partitions among them.
+
+    ``every_s``: how often an unchanged value is stored (building's clock); ``batch_s``: how often what was read is
+    written (real time). ``run``: the id of the in-memory bus, whose positions mean nothing to another; empty for
+    Kafka. ``instance``: its name in /health.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        store: Store,
+        clock: Clock,
+        *,
+        every_s: float = 300,
+        batch_s: float = 0.5,
+        run: str = "",
+        instance: str = "1",
+    ) -> None:
+        self._channel = channel
+        self._store = store
+        self._clock = clock
+        self._every_s = every_s
+        self._batch_s = batch_s
+        self._run = run
+        self._instance = instance
+        self._selection = Selection(every_s)
+        self._batch = Batch()
+        self._stored: dict[Partition, Stored] = {}
+        self._held: dict[Partition, int] = {}
+        self._writing = asyncio.Lock()
+        self._room = asyncio.Event()
+        self._why = ""
+        self.counters: Counter[str] = Counter()
+        """``rows`` written, ``skipped`` of devices that the database does not have, ``takeovers`` by another."""
+
+    async def run(self) -> None:
+        await self._channel.devices.complete()
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._report_health())
+            while True:
+                await self._record()
+
+    async def flush(self) -> None:
+        """Write what was read. Raises PositionMoved when another recorder has done so in the meantime."""
+        # Shielded: a transaction that is cut off leaves its connection in an unknown state.
+        await asyncio.shield(asyncio.ensure_future(self._flush()))
+
+    # --- reading
+
+    async def _record(self) -> None:
+        """Read and write until another recorder turns out to have taken over."""
+        self._begin_again()
+        reader = await self._channel.read(
+            TOPICS,
+            name=READER,
+            group=READER,
+            start="beginning",
+            assigned=self._assigned,
+            revoked=self._revoked,
+            wanted=_wanted,
+        )
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                tasks.create_task(self._read(reader))
+                tasks.create_task(self._write())
+        except* PositionMoved as moved:
+            self.counters["takeovers"] += 1
+            log.warning("another recorder has taken over; beginning again", place=str(moved.exceptions[0]))
+            self._begin_again()
+        finally:
+            await self._close(reader)
+
+    def _begin_again(self) -> None:
+        self._selection = Selection(self._every_s)
+        self._batch = Batch()
+        self._stored.clear()
+        self._held.clear()
+        self._room.set()
+
+    async def _close(self, reader: Reader) -> None:
+        try:
+            await self.flush()
+        except (PositionMoved, SQLAlchemyError) as error:
+            log.warning("the last batch was not written", why=str(error))
+        await reader.close()
+
+    async def _read(self, reader: Reader) -> None:
+        while True:
+            received = await reader.batch()
+            self._take(received, reader.positions())
+            self.counters["undecodable"] = reader.undecodable
+            await self._room.wait()
+
+    def _take(self, received: Sequence[Received], positions: Positions) -> None:
+        for one in received:
+            if isinstance(one.message, Reading):
+                row = self._selection.row(one.message)
+                if row is not None:
+                    self._batch.rows.append(row)
+            elif one.record.topic == "state":
+                self._batch.state[one.record.key] = one.record.value
+        self._batch.reaches(positions)
+        self._held.update(positions)
+        if len(self._batch.rows) > FULL:
+            self._room.clear()
+
+    async def _assigned(self, partitions: Sequence[Partition]) -> Positions:
+        async with self._store.read() as connection:
+            stored = await load_positions(connection, READER)
+        self._stored.update({place: stored[place] for place in partitions if place in stored})
+        begin = {place: self._begin(stored.get(place)) for place in partitions}
+        self._held.update(begin)
+        return begin
+
+    def _begin(self, stored: Stored | None) -> int:
+        return stored.offset if stored is not None and stored.run == self._run else 0
+
+    async def _revoked(self, partitions: Sequence[Partition]) -> None:
+        await self.flush()
+        for place in partitions:
+            self._stored.pop(place, None)
+            self._held.pop(place, None)
+
+    # --- writing
+
+    async def _write(self) -> None:
+        while True:
+            await self._clock.real_sleep(self._batch_s)
+            try:
+                await self.flush()
+                self._why = ""
+            except SQLAlchemyError as error:
+                self._why = f"not written: {error}"
+                log.error("not written; trying again", why=str(error), rows=len(self._batch.rows))
+                await self._clock.real_sleep(RETRY_S)
+
+    async def _flush(self) -> None:
+        async with self._writing:
+            batch, self._batch = self._batch, Batch()
+            after = {
+                place: Stored(self._run, offset)
+                for place, offset in batch.positions.items()
+                if self._stored.get(place) != Stored(self._run, offset)
+            }
+            try:
+                if after:
+                    await self._store_batch(batch, after)
+            except SQLAlchemyError:
+                self._batch = batch.then(self._batch)
+                raise
+            self._stored.update(after)
+            self._room.set()
+
+    async def _store_batch(self, batch: Batch, after: dict[Partition, Stored]) -> None:
+        try:
+            await self._transaction(batch, after)
+        except IntegrityError:
+            async with self._store.read() as connection:
+                known = await known_devices(connection)
+            rows = [row for row in batch.rows if row.device in known]
+            self.counters["skipped"] += len(batch.rows) - len(rows)
+            log.warning("readings of devices that the database does not have", rows=len(batch.rows) - len(rows))
+            batch.rows = rows
+            await self._transaction(batch, after)
+        self.counters["rows"] += len(batch.rows)
+
+    async def _transaction(self, batch: Batch, after: dict[Partition, Stored]) -> None:
+        async with self._store.write() as connection:
+            await move_positions(connection, READER, self._stored, after)
+            await add_log(connection, batch.rows)
+            await save_state(connection, batch.state, self._clock.real())
+
+    # --- health
+
+    async def _report_health(self) -> None:
+        while True:
+            lag = await self._lag()
+            await self._channel.send(
+                Health(
+                    part="recorder",
+                    instance=self._instance,
+                    at=self._clock.real(),
+                    status="degraded" if self._why else "ok",
+                    why=self._why,
+                    counters={**self.counters, "lag": lag, "waiting": len(self._batch.rows)},
+                )
+            )
+            await self._clock.real_sleep(HEALTH_S)
+
+    async def _lag(self) -> int:
+        """Records of its partitions that it has not read."""
+        ends = await self._channel.bus.end_positions(TOPICS)
+        return sum(max(0, ends.get(place, 0) - offset) for place, offset in self._held.items())
+
+
+def _wanted(record: Record) -> bool:
+    if record.topic == "state":
+        return not record.key.startswith(HEALTH)
+    return record.key in _READING_KEYS

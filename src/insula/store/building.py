@@ -1,0 +1,85 @@
+"""The building in the tables: read as a plan, and brought to a new one by an import."""
+
+import time
+
+from sqlalchemy import select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from insula.building.changes import PlanChange
+from insula.building.changes import difference as difference
+from insula.building.export import export_text
+from insula.building.model import BeaconPlan, BuildingPlan, DevicePlan, GatewayPlan, RoomPlan
+from insula.messages import BuildingSettings
+from insula.store.changes import add_change
+from insula.store.devices import device_rows, to_struct
+from insula.store.engine import Store
+from insula.store.importing import write_plan
+from insula.store.tables import Beacon, Building, Device, Gateway, Room, Site
+
+
+async def stored_plan(store: Store) -> BuildingPlan:
+    """The building as it is now; without a site, gateways or rooms before the first import."""
+    async with store.read() as connection:
+        return await read_plan(connection)
+
+
+async def import_plan(store: Store, plan: BuildingPlan, at: int | None = None) -> list[PlanChange]:
+    """Bring the building to ``plan`` in one transaction, with a row for the directory; the changes made.
+
+    Devices are known again by gateway and source: they keep their ids. ``at``: ms, real time; None: now.
+    """
+    async with store.write() as connection:
+        current = await read_plan(connection)
+        changes = difference(plan, current)
+        if changes:
+            await write_plan(connection, plan)
+            moment = time.time_ns() // 1_000_000 if at is None else at
+            await add_change(connection, f"import: {len(changes)} changes", moment)
+    return changes
+
+
+async def export_plan(store: Store) -> str:
+    """The building as the text of a building file; empty before the first import."""
+    plan = await stored_plan(store)
+    return export_text(plan) if plan.site else ""
+
+
+async def read_plan(connection: AsyncConnection) -> BuildingPlan:
+    query = select(Site.c.name.label("site_name"), Building).join_from(Building, Site, Building.c.site == Site.c.id)
+    row = (await connection.execute(query)).first()
+    if row is None:
+        return BuildingPlan(site="")
+    settings = to_struct(row, BuildingSettings)
+    gateways, rooms = await read_gateways(connection), await _rooms(connection)
+    return BuildingPlan(site=row.site_name, settings=settings, gateways=gateways, rooms=rooms)
+
+
+async def read_gateways(connection: AsyncConnection) -> tuple[GatewayPlan, ...]:
+    """All gateways, by id."""
+    rows = await connection.execute(select(Gateway).order_by(Gateway.c.id))
+    return tuple(GatewayPlan(id=row.id, type=row.type, default=row.is_default, options=row.options) for row in rows)
+
+
+async def read_settings(connection: AsyncConnection) -> BuildingSettings:
+    """What topic ``state`` says of the building; the defaults before the first import."""
+    row = (await connection.execute(select(Building))).first()
+    return BuildingSettings() if row is None else to_struct(row, BuildingSettings)
+
+
+async def _rooms(connection: AsyncConnection) -> tuple[RoomPlan, ...]:
+    devices: dict[int, list[DevicePlan]] = {}
+    for row in await connection.execute(device_rows().order_by(None).order_by(Device.c.room, Device.c.place)):
+        devices.setdefault(row.room_id, []).append(to_struct(row, DevicePlan))
+    beacons: dict[int, list[BeaconPlan]] = {}
+    for row in await connection.execute(select(Beacon).order_by(Beacon.c.id)):
+        beacons.setdefault(row.room, []).append(BeaconPlan(uuid=row.uuid, major=row.major, minor=row.minor))
+    return tuple(
+        RoomPlan(
+            number=row.number,
+            floor=row.floor,
+            name=row.name,
+            beacons=tuple(beacons.get(row.id, ())),
+            devices=tuple(devices.get(row.id, ())),
+        )
+        for row in await connection.execute(select(Room).order_by(Room.c.id))
+    )

@@ -1,0 +1,164 @@
+"""The tables: what 2020's six were (Room, Beacon, Device, KnxNode, ZwaveNode, Log), and what the rest needs.
+
+The same schema on SQLite and MariaDB: every string has a length, every time is UTC milliseconds in a big integer.
+A change here needs a migration beside it (migrations/versions): a test compares the two.
+"""
+
+from sqlalchemy import (
+    JSON,
+    BigInteger,
+    Boolean,
+    Column,
+    Double,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    UniqueConstraint,
+)
+
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_N_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+Site = Table(
+    "Site",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+)
+
+Building = Table(
+    "Building",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("site", ForeignKey("Site.id"), nullable=False),
+    Column("name", String(200), nullable=False),
+    Column("time_zone", String(64), nullable=False),
+    Column("latitude", Double, nullable=False),
+    Column("longitude", Double, nullable=False),
+    Column("rules", String(64), nullable=False),
+    Column("hand_hold_s", Double, nullable=False),
+)
+
+Room = Table(
+    "Room",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("building", ForeignKey("Building.id"), nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("floor", Integer, nullable=False),
+    Column("name", String(200), nullable=False),
+    UniqueConstraint("building", "number"),
+    sqlite_autoincrement=True,
+)
+
+Beacon = Table(
+    "Beacon",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("uuid", String(36), nullable=False),
+    Column("major", Integer, nullable=False),
+    Column("minor", Integer, nullable=False),
+    Column("room", ForeignKey("Room.id", ondelete="CASCADE"), nullable=False, index=True),
+    UniqueConstraint("uuid", "major", "minor"),
+)
+
+Gateway = Table(
+    "Gateway",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("type", String(16), nullable=False),
+    Column("is_default", Boolean, nullable=False),
+    Column("options", JSON, nullable=False),
+)
+
+# A device that the building file no longer names keeps its row, without a room: its history stays, its id is never
+# given again, and it gets that id back when it returns. Hence no foreign key to a gateway that may be gone.
+Device = Table(
+    "Device",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("room", ForeignKey("Room.id", ondelete="SET NULL"), nullable=True, index=True),
+    Column("kind", String(16), nullable=False, comment="knx or zwave"),
+    Column("gateway", String(64), nullable=False),
+    Column("source", String(200), nullable=False, comment="the identity by which an import knows it again"),
+    Column("place", Integer, nullable=False, comment="its order in the room, as in the building file"),
+    Column("points", JSON, nullable=False),
+    Column("options", JSON, nullable=False),
+    UniqueConstraint("gateway", "source"),
+    sqlite_autoincrement=True,
+)
+
+KnxNode = Table(
+    "KnxNode",
+    metadata,
+    Column("device", ForeignKey("Device.id", ondelete="CASCADE"), primary_key=True),
+    Column("kind", String(64), nullable=False, comment="blind, radiator ..."),
+    Column("bloc", Integer, nullable=True),
+    Column("floor", Integer, nullable=True),
+    Column("name", String(200), nullable=False),
+    Index(None, "kind", "bloc", "floor"),
+)
+
+ZwaveNode = Table(
+    "ZwaveNode",
+    metadata,
+    Column("device", ForeignKey("Device.id", ondelete="CASCADE"), primary_key=True),
+    Column("node_id", Integer, nullable=False, index=True),
+    Column("name", String(200), nullable=False),
+    Column("kind", String(64), nullable=False, comment="sensor, lamp ..."),
+)
+
+# Clustered by what is asked for (a device's values of one reason over a time), and it holds one row a moment.
+Log = Table(
+    "Log",
+    metadata,
+    Column("device", ForeignKey("Device.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("reason", String(64), primary_key=True),
+    Column("timestamp", BigInteger, primary_key=True, autoincrement=False),
+    Column("value", Double, nullable=False),
+    sqlite_with_rowid=False,
+)
+
+State = Table(
+    "State",
+    metadata,
+    Column("key", String(255), primary_key=True),
+    Column("value", LargeBinary(16_000_000), nullable=False),
+    Column("at", BigInteger, nullable=False),
+)
+
+Position = Table(
+    "Position",
+    metadata,
+    Column("reader", String(64), primary_key=True),
+    Column("topic", String(64), primary_key=True),
+    Column("partition", Integer, primary_key=True, autoincrement=False),
+    Column("run", String(64), nullable=False, comment="of the in-memory bus; empty for Kafka"),
+    Column("offset", BigInteger, nullable=False),
+)
+
+Change = Table(
+    "Change",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False),
+    Column("what", String(200), nullable=False),
+    sqlite_autoincrement=True,
+)
+
+Setting = Table(
+    "Setting",
+    metadata,
+    Column("key", String(100), primary_key=True),
+    Column("value", JSON, nullable=False),
+)

@@ -1,0 +1,249 @@
+"""HTTP in, commands and readings out: the 16 routes, over the bus and both gateways."""
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from insula.clock import ManualClock
+from insula.messages import COMMAND_LIFE_MS
+from tests.flows.house import ROOM_1, ROOM_2, UUID, House, house
+
+
+@pytest.fixture
+async def home(tmp_path: Path, clock: ManualClock) -> AsyncIterator[House]:
+    async with house(tmp_path, clock) as it:
+        yield it
+
+
+DRIVING = [
+    ("/open_blinds", {}, "move", 100),
+    ("/close_blinds", {}, "move", 0),
+    ("/percentage_blinds", {"percentage": 42}, "position", 42),
+    ("/percentage_blinds", {"percentage": 0}, "position", 0),
+    ("/percentage_radiator", {"percentage": 100}, "valve", 100),
+    ("/percentage_radiator", {"percentage": 0}, "valve", 0),
+    ("/percentage_dimmers", {"percentage": 90}, "level", 90),
+    ("/percentage_dimmers", {"percentage": 0}, "level", 0),
+]
+
+
+@pytest.mark.parametrize(("route", "query", "point", "value"), DRIVING)
+@pytest.mark.parametrize("slash", ["", "/"])
+async def test_driving_route_drives_the_device_of_the_beacons_room(
+    home: House, route: str, query: dict[str, int], point: str, value: float, slash: str
+) -> None:
+    answer = await home.get(route + slash, **query)
+    assert (answer.status_code, answer.json()) == (200, {"success": True})
+    device = home.device(1, "position" if point == "move" else point)
+    sent = home.bus_of(device).sent
+    assert [(c.device_id, c.point, c.value) for c in sent] == [(device.device_id, point, value)]
+    assert sent[0].origin.kind == "user"
+    assert sent[0].origin.by_hand
+
+
+READING = [
+    ("/read_percentage_blinds", "position", 0, {"percentage": 0, "value": 0}),
+    ("/read_percentage_blinds", "position", 42, {"percentage": 42, "value": 42}),
+    ("/sensor_get_temperature", "temperature", 21.5, {"value": 21.5}),
+    ("/sensor_get_temperature", "temperature", 0, {"value": 0}),
+    ("/sensor_get_humidity", "humidity", 43.0, {"value": 43.0}),
+    ("/sensor_get_luminance", "illuminance", 0, {"value": 0}),
+    ("/sensor_get_luminance", "illuminance", 120, {"value": 120}),
+    ("/sensor_get_motion", "motion", 0, {"value": 0}),
+    ("/sensor_get_motion", "motion", 1, {"value": 1}),
+    ("/dimmer_get_level", "level", 90, {"value": 90}),
+]
+
+
+@pytest.mark.parametrize(("route", "point", "value", "body"), READING)
+async def test_reading_route_answers_the_fresh_value(
+    home: House, route: str, point: str, value: float, body: dict[str, float]
+) -> None:
+    await home.measure(1, point, value)
+    answer = await home.get(route)
+    assert (answer.status_code, answer.json()) == (200, {"success": True} | body)
+    other = await home.get(route, ROOM_2)
+    assert other.status_code == 404
+    assert other.json()["success"] is False
+    assert "has not reported" in other.json()["error"]
+
+
+async def test_whole_numbers_go_out_whole(home: House) -> None:
+    await home.measure(1, "illuminance", 120)
+    assert (await home.get("/sensor_get_luminance")).text == '{"success":true,"value":120}'
+
+
+async def test_silent_sensor_is_not_answered_though_its_value_is_sent_again(home: House) -> None:
+    await home.measure(1, "temperature", 21.5)
+    for _ in range(31):
+        await home.clock.advance(60)
+    answer = await home.get("/sensor_get_temperature")
+    assert answer.status_code == 404
+    assert "last reported 31 min ago" in answer.json()["error"]
+
+
+async def test_value_of_a_cut_link_is_not_answered(home: House) -> None:
+    await home.measure(1, "position", 42)
+    home.knx.cut()
+    await home.clock.advance(0)
+    answer = await home.get("/read_percentage_blinds")
+    assert answer.status_code == 404
+    assert "not connected" in answer.json()["error"]
+
+
+async def test_mean_of_three_hours_is_weighted_by_time(home: House) -> None:
+    await home.measure(1, "temperature", 20)
+    for _ in range(20):
+        await home.clock.advance(60)
+    await home.measure(1, "temperature", 23)
+    for _ in range(10):
+        await home.clock.advance(60)
+    answer = await home.get("/avg_temperature")
+    assert answer.json() == {"success": True, "avg_temperature": pytest.approx(21, abs=0.05)}
+    assert (await home.get("/avg_humidity")).status_code == 404
+    assert (await home.get("/avg_luminance", ROOM_2)).status_code == 404
+
+
+async def test_lists(home: House) -> None:
+    beacons = (await home.http.get("/get_beacons")).json()["beacons"]
+    assert [(b["major"], b["minor"], b["room_number"]) for b in beacons] == [
+        (17644, 12302, 1),
+        (17644, 31456, 2),
+        (30874, 43216, 10),
+        (30874, 10279, 11),
+    ]
+    assert {b["uuid"] for b in beacons} == {UUID}
+    devices = (await home.get("/get_devices")).json()["devices"]
+    assert sorted(device["name"] for device in devices) == ["Multisensor 6", "ZE27", "blind", "radiator"]
+    assert len({device["id"] for device in devices}) == 4
+
+
+WRONG = [
+    ({}, "uuid"),
+    ({"uuid": UUID, "major": "17644"}, "minor"),
+    (ROOM_1 | {"major": "many"}, "major"),
+    (ROOM_1 | {"minor": "65536"}, "minor"),
+    (ROOM_1 | {"percentage": "-1"}, "percentage"),
+    (ROOM_1 | {"percentage": "100.5"}, "percentage"),
+    (ROOM_1 | {"percentage": "nan"}, "percentage"),
+    (ROOM_1 | {"percentage": ""}, "percentage"),
+    (ROOM_1, "percentage"),
+]
+
+
+@pytest.mark.parametrize(("query", "named"), WRONG)
+async def test_wrong_parameter_is_named(home: House, query: dict[str, str], named: str) -> None:
+    answer = await home.http.get("/percentage_blinds", params=query)
+    assert answer.status_code == 400
+    assert answer.json()["success"] is False
+    assert named in answer.json()["error"]
+    assert home.knx.sent == []
+
+
+@pytest.mark.parametrize(
+    "beacon",
+    [
+        ROOM_1 | {"uuid": "b9407f30-f5f8-466e-aff9-25556b57fe6e"},
+        ROOM_1 | {"major": "17645"},
+        ROOM_1 | {"minor": "12303"},
+        ROOM_1 | {"uuid": ""},
+    ],
+)
+async def test_beacon_is_named_by_all_three(home: House, beacon: dict[str, str]) -> None:
+    for route in ("/open_blinds", "/sensor_get_temperature", "/avg_temperature", "/get_devices"):
+        answer = await home.get(route, beacon)
+        assert answer.status_code == 404
+        assert answer.json()["success"] is False
+    assert home.knx.sent == []
+
+
+async def test_uuid_may_be_in_capitals(home: House) -> None:
+    assert (await home.get("/get_devices", ROOM_1 | {"uuid": UUID.upper()})).status_code == 200
+
+
+async def test_refusal_is_a_conflict_and_says_why(home: House) -> None:
+    home.knx.cut()
+    answer = await home.get("/open_blinds")
+    assert answer.status_code == 409
+    assert "not connected" in answer.json()["error"]
+
+
+async def test_device_that_does_not_confirm_is_a_failed_dependency(home: House) -> None:
+    home.zwave.fail("node does not answer")
+    answer = await home.get("/percentage_dimmers", percentage=50)
+    assert answer.status_code == 424
+    assert "node does not answer" in answer.json()["error"]
+
+
+async def test_late_answer_is_202_and_can_be_asked_for(home: House) -> None:
+    device = home.device(1, "level")
+    home.zwave.block(device.device_id)
+    answer = await home.get_late("/percentage_dimmers", percentage=50)
+    assert answer.status_code == 202
+    (address,) = answer.json()["pending"]
+    assert (await home.http.get(address)).json()["outcome"] == "open"
+    home.zwave.unblock(device.device_id)
+    await home.clock.advance(0)
+    assert (await home.http.get(address)).json()["outcome"] == "done"
+    assert (await home.http.get("/api/v1/commands/nothing")).status_code == 404
+
+
+async def test_command_that_nobody_answers_expires(home: House) -> None:
+    for task in home.tasks:
+        if task.get_name() == "zwave":
+            task.cancel()
+    answer = await home.get_late("/percentage_dimmers", percentage=50)
+    assert answer.status_code == 202
+    await home.clock.advance(COMMAND_LIFE_MS / 1000 + 1)
+    body = (await home.http.get(answer.json()["pending"][0])).json()
+    assert (body["outcome"], body["command"]["point"]) == ("expired", "level")
+
+
+async def test_health_tells_what_is_wrong(home: House) -> None:
+    await home.clock.advance(6)
+    health = (await home.http.get("/health")).json()
+    assert health["status"] == "ok"
+    assert {"gateway/knx", "gateway/zwave"} <= health["parts"].keys()
+    home.knx.cut("cable pulled")
+    await home.clock.advance(0)
+    health = (await home.http.get("/health")).json()
+    assert health["status"] == "degraded"
+    assert any("gateway/knx" in why and "cable pulled" in why for why in health["why"])
+
+
+async def test_openapi_describes_all_routes(home: House) -> None:
+    document = (await home.http.get("/schema/openapi.json")).json()
+    assert document["openapi"].startswith("3.1")
+    legacy = [path for path, item in document["paths"].items() if "2020" in item["get"].get("tags", [])]
+    assert len(legacy) == 16
+
+
+async def test_unknown_path_and_method_are_problem_details(home: House) -> None:
+    answer = await home.http.get("/nothing")
+    assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
+    assert (await home.http.post("/open_blinds")).status_code == 405
+
+
+@given(
+    route=st.sampled_from([route for route, *_ in DRIVING + READING]),
+    query=st.dictionaries(st.sampled_from(["uuid", "major", "minor", "percentage"]), st.text(max_size=12)),
+)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+async def test_no_query_is_an_error_of_ours(home: House, route: str, query: dict[str, str]) -> None:
+    answer = await home.http.get(route, params=query)
+    assert 400 <= answer.status_code < 500
+    assert answer.json()["success"] is False
+
+
+async def test_bus_window_takes_records_of_2020(home: House) -> None:
+    record = {"key": "percentage_blinds", "value": {"bloc": 1, "floor": 4, "percentage": "40"}}
+    answer = await home.http.post("/api/v1/bus/knx", json=record)
+    assert answer.status_code == 202
+    await home.clock.advance(0)
+    assert [(c.point, c.value) for c in home.knx.sent] == [("position", 40)]
+    assert (await home.http.post("/api/v1/bus/nothing", json=record)).status_code == 404
+    assert (await home.http.post("/api/v1/bus/db", json=record)).status_code == 400
+    assert (await home.http.post("/api/v1/bus/knx", json={"value": {}})).status_code == 400

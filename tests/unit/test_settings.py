@@ -1,0 +1,63 @@
+"""File, then environment, then flags; errors say which of them is wrong."""
+
+from pathlib import Path
+
+import pytest
+
+from insula.errors import InputError
+from insula.settings import Settings, load_settings
+
+
+def test_defaults_need_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert load_settings(environment={}) == Settings()
+    assert Settings().database_url == "sqlite:///data/insula.db"
+
+
+def test_file_is_overruled_by_environment_and_that_by_flags(tmp_path: Path) -> None:
+    file = tmp_path / "insula.toml"
+    file.write_text('data = "a"\n[api]\nhost = "::1"\nport = 1\n[recorder]\nevery_s = 0\n')
+    environment = {"INSULA_API_PORT": "2", "INSULA_DATA": "b", "INSULA_CLOCK_SPEED": "60", "OTHER": "x"}
+    loaded = load_settings(file, environment, {"data": "c"})
+    assert (loaded.data, loaded.api.host, loaded.api.port) == ("c", "::1", 2)
+    assert (loaded.clock.speed, loaded.recorder.every_s) == (60, 0)
+
+
+def test_file_in_the_working_folder_is_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "insula.toml").write_text('[database]\nurl = "sqlite:///x.db"\n')
+    assert load_settings(environment={}).database_url == "sqlite:///x.db"
+
+
+@pytest.mark.parametrize(
+    ("text", "environment", "flags", "names"),
+    [
+        ("[api]\nprot = 1\n", {}, {}, "prot"),
+        ("[api\n", {}, {}, "insula.toml"),
+        ("", {"INSULA_API_PORT": "many"}, {}, "environment: "),
+        ("", {}, {"clock.speed": -1}, "flags: "),
+    ],
+)
+def test_error_names_the_place(
+    tmp_path: Path, text: str, environment: dict[str, str], flags: dict[str, object], names: str
+) -> None:
+    file = tmp_path / "insula.toml"
+    file.write_text(text)
+    with pytest.raises(InputError, match=names):
+        load_settings(file, environment, flags)
+
+
+def test_missing_file_is_an_error(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"absent\.toml"):
+        load_settings(tmp_path / "absent.toml", {})
+
+
+def test_epoch_is_utc_unless_it_says_otherwise() -> None:
+    def start(epoch: str) -> int | None:
+        return load_settings(environment={"INSULA_CLOCK_EPOCH": epoch}).clock.start_ms()
+
+    assert start("") is None
+    assert start("2026-01-01T00:00") == 1_767_225_600_000
+    assert start("2026-01-01T01:00+01:00") == 1_767_225_600_000
+    with pytest.raises(InputError, match=r"clock\.epoch"):
+        start("yesterday")
