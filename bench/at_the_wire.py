@@ -106,7 +106,7 @@ async def _sensor_to_telegram(
         for index in range(COUNT):
             node = list(SENSORS)[index % 4]
             began = time.monotonic()
-            fault = {"fault": "sensor_report", "node_id": node, "point": "motion", "value": 1 - (index // 4) % 2}
+            fault = {"fault": "sensor_reports", "node_id": node, "point": "motion", "value": 1 - (index // 4) % 2}
             post = session.post(f"http://127.0.0.1:{process.control}/world/faults", json=fault)
             report = asyncio.create_task(_report(socket, node))
             async with post as answer:

@@ -101,6 +101,8 @@ class Decision(Message, frozen=True, kw_only=True):
 
     id: str = msgspec.field(default_factory=new_id)
     at: int
+    decided_at: int = 0
+    """The building's time at which it was decided."""
     room_id: int
     device_id: int
     point: str

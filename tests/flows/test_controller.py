@@ -382,6 +382,21 @@ async def test_a_hold_that_somebody_ends_is_over(it: Flow) -> None:
     it.expect(valve=90)
 
 
+async def test_an_odd_key_stops_nothing(it: Flow) -> None:
+    await it.channel.forget("state", "lease/none")
+    await it.quiet(motion=1)
+    it.expect(valve=90)
+
+
+async def test_what_cannot_be_dealt_with_is_passed_over(it: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
+    await it.quiet()
+    with monkeypatch.context() as broken:
+        broken.setattr("insula.controller.controller.after_command", None)
+        await it.by_hand("valve", 30, RADIATOR)
+    await it.report("humidity", 60)
+    it.expect(position=0, valve=10)
+
+
 # --- restart and sharing
 
 
@@ -393,9 +408,9 @@ async def test_a_restart_knows_leases_rules_and_what_it_learned() -> None:
         await settle()
         await it.quiet(motion=1, valve=30, illuminance=400, level=90)
         it.expect(level=0)
-        assert controller.rules is not None
-        assert controller.rules.name == "2020"
-        assert controller.rooms.get(1).light.daylight == pytest.approx(103)
+        assert controller.known.rules is not None
+        assert controller.known.rules.name == "2020"
+        assert controller.known.rooms.get(1).light.daylight == pytest.approx(103)
 
 
 async def test_a_lease_that_ended_meanwhile_is_taken_away() -> None:

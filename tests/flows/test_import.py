@@ -43,6 +43,9 @@ async def told(store: Store, text: str) -> list[str]:
 ROOM_2 = next(line for line in demo_building().splitlines(keepends=True) if "number = 2," in line)
 
 
+BLIND, RADIATOR = '  { kind = "blind" },\n', '  { kind = "radiator" },\n'
+
+
 async def test_an_empty_database_has_no_building(store: Store) -> None:
     assert (await stored_plan(store)).rooms == ()
     assert await export_plan(store) == ""

@@ -122,10 +122,10 @@ async def test_lists(home: House) -> None:
 
 
 WRONG = [
-    ({}, "uuid"),
-    ({"uuid": UUID, "major": "17644"}, "minor"),
-    (ROOM_1 | {"major": "many"}, "major"),
-    (ROOM_1 | {"minor": "65536"}, "minor"),
+    ({}, "missing"),
+    ({"uuid": UUID, "major": "17644", "percentage": "40"}, "minor"),
+    (ROOM_1 | {"major": "many", "percentage": "40"}, "major"),
+    (ROOM_1 | {"minor": "65536", "percentage": "40"}, "minor"),
     (ROOM_1 | {"percentage": "-1"}, "percentage"),
     (ROOM_1 | {"percentage": "100.5"}, "percentage"),
     (ROOM_1 | {"percentage": "nan"}, "percentage"),

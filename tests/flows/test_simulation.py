@@ -2,6 +2,7 @@
 
 import asyncio
 from contextlib import suppress
+from typing import Any
 
 import httpx
 import msgspec
@@ -16,9 +17,9 @@ from insula.simulator.simulation import Simulation, run_simulation
 from insula.simulator.truth import TruthLog
 
 
-def simulation(clock: ManualClock, plan: BuildingPlan | None = None, **options: object) -> Simulation:
-    ports = {"knx_port": 0, "zwave_port": 0, "control_port": 0}
-    return Simulation(plan or demo_plan(), clock, **{**ports, **options})  # type: ignore[arg-type]
+def simulation(clock: ManualClock, plan: BuildingPlan | None = None, **options: Any) -> Simulation:
+    ports: dict[str, Any] = {"knx_port": 0, "zwave_port": 0, "control_port": 0}
+    return Simulation(plan or demo_plan(), clock, **{**ports, **options})
 
 
 async def connects(address: str) -> bool:

@@ -152,7 +152,7 @@ async def test_a_cut_tunnel_takes_no_connection_until_it_is_restored(
 ) -> None:
     host, port = simulation.host, simulation.interfaces["knx"].port
     await fault(http, fault="tunnel_cut")
-    with pytest.raises(OSError, match="refused"):
+    with pytest.raises(ConnectionRefusedError):
         await asyncio.open_connection(host, port)
     await fault(http, fault="tunnel_restored")
     _, writer = await asyncio.open_connection(host, port)
@@ -272,3 +272,20 @@ def test_everything_that_can_be_done_is_documented() -> None:
     page = (Path(__file__).parents[2] / "docs" / "how-to" / "simulate.md").read_text()
     faults = [kind.__struct_config__.tag for kind in get_args(AnyFault)]
     assert [name for name in (*HELD, *faults) if f"`{name}`" not in page] == []
+
+
+@pytest.mark.parametrize(
+    ("point", "value", "told"),
+    [
+        ("motion", 1, {"48-0-Motion": True, "113-0-Home Security-Motion sensor status": 8}),
+        ("motion", 0, {"48-0-Motion": False, "113-0-Home Security-Motion sensor status": 0}),
+        ("humidity", 70, {"49-0-Humidity": 70}),
+        ("illuminance", 0, {"49-0-Illuminance": 0}),
+    ],
+)
+async def test_sensor_reports_what_it_is_told_to(
+    simulation: Simulation, http: httpx.AsyncClient, point: str, value: float, told: dict[str, object]
+) -> None:
+    assert await fault(http, fault="sensor_reports", node_id=2, point=point, value=value) == []
+    values = simulation.servers["zwave"].nodes[2].values
+    assert {value_id: values[value_id]["value"] for value_id in told} == told

@@ -13,7 +13,7 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import create_engine, func, insert, select
-from sqlalchemy.exc import IntegrityError, OperationalError
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.pool import NullPool
 
 from insula.building.demo import UUID, demo_plan
@@ -71,7 +71,7 @@ async def test_the_migrations_make_the_tables(store: Store, tmp_path: Path) -> N
 
 def _sorted_constraints(sql: str) -> str:
     head, _, body = sql.partition("(")
-    return head + "".join(sorted(body.replace(")", ",").split(",")))
+    return head + "".join(sorted(part.strip() for part in body.replace(")", ",").split(",")))
 
 
 def test_the_newest_migration_is_the_one_that_start_looks_for() -> None:
@@ -147,10 +147,13 @@ async def count(store: Store) -> int:
 
 
 async def test_a_write_is_all_or_nothing(store: Store) -> None:
-    with pytest.raises(ZeroDivisionError):
+    async def fail() -> None:
         async with store.write() as connection:
             await connection.execute(insert(Change), {"at": 1, "what": "x"})
             raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        await fail()
     assert await count(store) == 0
 
 
@@ -193,14 +196,6 @@ async def test_foreign_keys_are_kept(store: Store) -> None:
     with pytest.raises(IntegrityError):
         async with store.write() as connection:
             await add_log(connection, [LogRow(1, 2.0, "temperature", 99)])
-
-
-async def test_a_read_only_view_cannot_be_left_half_written(store: Store) -> None:
-    async with store.write() as connection:
-        await connection.execute(insert(Change), {"at": 1, "what": "x"})
-        with pytest.raises(OperationalError, match="no such table"):
-            await connection.exec_driver_sql("INSERT INTO Nothing VALUES (1)")
-    assert await count(store) == 1
 
 
 # --- rooms, beacons, devices

@@ -108,6 +108,11 @@ FAULTY_ROOMS = {
         0,
         "level has no group address",
     ),
+    "points, but none": (
+        [f"{{ number = 1, devices = [{{ {KNX_LAMP}, points = {{}} }}] }}"],
+        0,
+        "points names no role",
+    ),
     "bad listen": (
         [f'{{ number = 1, devices = [{{ {KNX_LAMP}, points = {{ level = {{ write = "1/2/3", listen = 4 }} }} }}] }}'],
         0,

@@ -167,9 +167,7 @@ async def test_a_node_that_does_not_answer_is_dead_until_it_does(server: ZwaveSe
     assert [event["event"] for event in client.events] == ["dead", "alive"]
 
 
-async def test_a_report_is_told_even_if_unchanged_and_a_new_unit_before_it(
-    server: ZwaveServer, client: Client
-) -> None:
+async def test_a_report_is_told_even_if_unchanged_and_a_new_unit_before_it(server: ZwaveServer, client: Client) -> None:
     await client.ask("start_listening")
     server.report(SENSOR, TEMPERATURE, 21.8)
     server.report(SENSOR, TEMPERATURE, 77.0, unit="°F")

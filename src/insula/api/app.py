@@ -6,6 +6,7 @@ from typing import Any
 
 from litestar import Litestar, Router, get
 from litestar.openapi import OpenAPIConfig
+from litestar.params import FromPath
 
 from insula import __version__
 from insula.api.bus import bus_routes
@@ -53,13 +54,14 @@ def create_api(channel: Channel, store: Store, clock: Clock) -> Api:
         route_handlers=[legacy, modern, health_route(health)],
         openapi_config=OpenAPIConfig(title="Insula", version=__version__, path="/schema"),
         exception_handlers={Exception: problem},
+        logging_config=None,
     )
     return Api(app, places, commands, values, health)
 
 
 def _command_route(commands: Commands) -> Any:
     @get("/commands/{command_id:str}", summary="What became of a command", tags=["commands"])
-    async def command(command_id: str) -> dict[str, Any]:
+    async def command(command_id: FromPath[str]) -> dict[str, Any]:
         found = commands.ask(command_id)
         if found is None:
             raise NotFound(f"no command {command_id}")

@@ -7,6 +7,7 @@ from typing import Any, Literal
 import msgspec
 from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Stream
 
 from insula.api.errors import NotFound, RequestError
@@ -27,12 +28,12 @@ class NewRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 def bus_routes(channel: Channel) -> list[HTTPRouteHandler]:
     @get("/bus/{topic:str}", summary="Follow a topic (one JSON object a line)", tags=["bus"])
-    async def follow(topic: str, start: Literal["beginning", "end"] = "end") -> Stream:
+    async def follow(topic: FromPath[str], start: FromQuery[Literal["beginning", "end"]] = "end") -> Stream:
         _check(topic)
         return Stream(_lines(channel, topic, start), media_type="application/x-ndjson")
 
     @post("/bus/{topic:str}", summary="Put a record on a topic", tags=["bus"], status_code=202)
-    async def produce(topic: str, data: NewRecord) -> dict[str, Any]:
+    async def produce(topic: FromPath[str], data: JSONBody[NewRecord]) -> dict[str, Any]:
         _check(topic)
         if topic not in ("knx", "zwave"):
             raise RequestError(f"records of {topic} are made by Insula's own parts")

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 from litestar import Response, Router, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Example
-from litestar.params import Parameter
+from litestar.params import QueryParameter
 
 from insula.api.commands import Commands
 from insula.api.errors import NotFound, RequestError
@@ -30,10 +30,10 @@ STATUS = {"refused": 409, "failed": 424, "expired": 408}
 
 Answer = dict[str, Any]
 _EXAMPLE = [Example(value="b9407f30-f5f8-466e-aff9-25556b57fe6d")]
-Uuid = Annotated[str, Parameter(description="proximity UUID of the beacon", examples=_EXAMPLE)]
-Major = Annotated[int, Parameter(ge=0, le=65535, examples=[Example(value=17644)])]
-Minor = Annotated[int, Parameter(ge=0, le=65535, examples=[Example(value=12302)])]
-Percentage = Annotated[float, Parameter(ge=0, le=100, description="%; blinds: 100 = open")]
+Uuid = Annotated[str, QueryParameter(description="proximity UUID of the beacon", examples=_EXAMPLE)]
+Major = Annotated[int, QueryParameter(ge=0, le=65535, examples=[Example(value=17644)])]
+Minor = Annotated[int, QueryParameter(ge=0, le=65535, examples=[Example(value=12302)])]
+Percentage = Annotated[float, QueryParameter(ge=0, le=100, description="%; blinds: 100 = open")]
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,5 +1,6 @@
 """How failures are answered: the 2020 form on its routes, RFC 9457 problem details elsewhere."""
 
+import re
 from typing import Any
 
 import structlog
@@ -7,6 +8,8 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from insula.api.errors import RequestError
+
+_MISSING = re.compile(r"Missing required \w+ parameter '(\w+)' for path .*")
 
 log = structlog.get_logger("insula.api")
 
@@ -35,4 +38,4 @@ def _detail(error: HTTPException) -> str:
     """A validation error names each parameter and what is wrong with it."""
     extra = error.extra if isinstance(error.extra, list) else []
     faults = [f"{fault.get('key', '')}: {fault.get('message', '')}" for fault in extra if isinstance(fault, dict)]
-    return "; ".join(faults) or error.detail
+    return "; ".join(faults) or _MISSING.sub(r"\1: missing", error.detail)

@@ -32,9 +32,11 @@ def group_address(text: str) -> int | None:
 
 
 def read_points(device: Table, protocol: Protocol) -> tuple[Point, ...] | None:
-    """The points the device's line names; None if it names none."""
+    """The points the device's line names; None if it leaves that out."""
     if device.raw("points") is None:
         return None
+    if not device.raw("points"):
+        device.fault("points names no role: leave it out for the default points of the kind", "points")
     if protocol == "zwave" and isinstance(device.raw("points"), list):
         return _listed(device, device.raw("points"))
     table = device.table("points")

@@ -119,8 +119,12 @@ class RoomState:
         readings = self.readings.setdefault(reading.point, {})
         old = readings.get(reading.device_id)
         readings[reading.device_id] = reading
-        same = old is not None and old.value == reading.value and old.quality == reading.quality
-        if same and old is not None and now < fresh_until(old):
+        if (
+            old is not None
+            and old.value == reading.value
+            and old.quality == reading.quality
+            and (now < fresh_until(old)) == (now < fresh_until(reading))
+        ):
             if reading.point != "illuminance" or reading.measured_at == old.measured_at:
                 return False
             return self._see_light(reading, now)

@@ -1,32 +1,27 @@
 """The automatic controller: readings -> room states -> decide -> commands."""
 
 import asyncio
-from collections.abc import Awaitable, Sequence
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from collections.abc import Awaitable, Iterable, Sequence
 
 import structlog
 
-from insula.building.rules import CompiledRules, compile_ruleset, load_ruleset
 from insula.building.state import RoomState
 from insula.bus.channel import Channel, Reader, Received
 from insula.bus.port import Partition
 from insula.bus.topics import EVENTS, KNX, STATE, ZWAVE, partition_of
 from insula.clock import Clock
 from insula.controller.decisions import decisions
+from insula.controller.known import Known
 from insula.controller.leases import after_command, after_reading
 from insula.controller.moments import Moments
-from insula.controller.rooms import Rooms
-from insula.errors import InputError, RuleError, Unavailable
+from insula.errors import InputError, Unavailable
 from insula.messages import (
-    BuildingSettings,
     BusMessage,
     Command,
     CommandResult,
     Health,
-    LampLight,
     Lease,
     Reading,
-    RuleSet,
 )
 
 log = structlog.get_logger("insula.controller")
@@ -41,17 +36,13 @@ class Controller:
     """Decides for the rooms that are assigned to it among the controllers, and keeps the others' state warm."""
 
     def __init__(self, channel: Channel, clock: Clock, instance: str = "1") -> None:
-        self.rooms = Rooms()
-        self.rules: CompiledRules | None = None
-        self.settings = BuildingSettings()
-        self.zone = ZoneInfo("UTC")
+        self.known = Known()
         self.counters = {"readings": 0.0, "decisions": 0.0, "commands": 0.0, "leases": 0.0}
         self._channel = channel
         self._clock = clock
         self._instance = instance
         self._assigned: set[int] = set()
         self._ready_at = 0
-        self._fault = ""
         self._moments: Moments[int] = Moments(clock.now, clock.sleep_until)
         self._expiries: Moments[str] = Moments(clock.real, self._real_sleep_until)
         self._waiting: dict[str, tuple[int, int, str]] = {}
@@ -95,21 +86,24 @@ class Controller:
         ends = await self._channel.bus.end_positions([STATE.name])
         while any(state.positions().get(place, 0) < end for place, end in ends.items()):
             for received in await state.batch():
-                self._know(received)
-        if self.rules is None:
-            self._use(load_ruleset(self.settings.rules))
+                self.known.learn(received)
+        self.known.complete()
 
     async def _follow(self, reader: Reader) -> None:
         while True:
             for received in await reader.batch():
-                if messages := self._take(received):
-                    await self._send(messages)
+                try:
+                    messages = self._take(received)
+                except Exception:
+                    log.exception("message passed over", place=received.record.place, key=received.record.key)
+                    continue
+                await self._send(messages)
 
     async def _wake(self) -> None:
         """At each moment at which an answer may change by itself; it is then the command's cause."""
         while True:
             for moment, room_id in await self._moments.due():
-                room = self.rooms.get(room_id)
+                room = self.known.rooms.get(room_id)
                 if room is not None and self._decides(room):
                     await self._end_leases(room)
                     await self._send(self._decide(room, f"time:{moment}"))
@@ -119,7 +113,7 @@ class Controller:
         while True:
             for _, command_id in await self._expiries.due():
                 room_id, device_id, point = self._waiting.pop(command_id)
-                room = self.rooms.get(room_id)
+                room = self.known.rooms.get(room_id)
                 target = room.target(device_id, point) if room is not None else None
                 if room is not None and target is not None and target.open and target.open.id == command_id:
                     target.not_carried_out(self._clock.now())
@@ -131,9 +125,9 @@ class Controller:
                 part="controller",
                 instance=self._instance,
                 at=self._clock.real(),
-                status="degraded" if self._fault else "ok",
-                why=self._fault,
-                counters={**self.counters, "rooms": float(sum(map(self._decides, self.rooms)))},
+                status="degraded" if self.known.fault else "ok",
+                why=self.known.fault,
+                counters={**self.counters, "rooms": float(sum(map(self._decides, self.known.rooms)))},
             )
             await self._send([health])
             await self._clock.real_sleep(HEALTH_S)
@@ -156,7 +150,7 @@ class Controller:
 
     async def _take_over(self, partitions: Sequence[Partition]) -> None:
         self._assigned |= {number for _, number in partitions}
-        self._look_at_all()
+        self._look_at(self.known.rooms)
 
     async def _hand_over(self, partitions: Sequence[Partition]) -> None:
         self._assigned -= {number for _, number in partitions}
@@ -165,12 +159,12 @@ class Controller:
         return partition_of(KNX.name, room.room_id) in self._assigned
 
     def _devices_changed(self) -> None:
-        self.rooms.set_devices(self._channel.devices)
-        self._look_at_all()
+        self.known.rooms.set_devices(self._channel.devices)
+        self._look_at(self.known.rooms)
 
-    def _look_at_all(self) -> None:
+    def _look_at(self, rooms: Iterable[RoomState]) -> None:
         now = self._clock.now()
-        for room in self.rooms:
+        for room in rooms:
             self._moments.add(now, room.room_id)
 
     # --- what is heard
@@ -184,11 +178,11 @@ class Controller:
             case CommandResult() as result:
                 return self._take_result(result)
         if received.record.topic == STATE.name:
-            self._know(received)
+            self._look_at(self.known.learn(received))
         return ()
 
     def _take_reading(self, reading: Reading) -> Sequence[BusMessage]:
-        room = self.rooms.of_device(reading.device_id)
+        room = self.known.rooms.of_device(reading.device_id)
         if room is None:
             return ()
         self.counters["readings"] += 1
@@ -198,16 +192,16 @@ class Controller:
         messages: list[BusMessage] = []
         if reading.origin.kind == "switch":
             held = room.leases.get(reading.device_id)
-            messages += self._hold(room, after_reading(reading, before, held, now, self.settings.hand_hold_s))
+            messages += self._hold(room, after_reading(reading, before, held, now, self.known.settings.hand_hold_s))
         if reading.point == "illuminance":
             messages += self._learned(room)
-        if changed and self.rules is not None and reading.point in self.rules.roles:
+        if changed and self.known.rules is not None and reading.point in self.known.rules.roles:
             messages += self._decide(room, reading.id)
         return messages
 
     def _take_command(self, command: Command) -> Sequence[BusMessage]:
         """Another's command: ours are known when they are sent."""
-        room = self.rooms.of_device(command.device_id)
+        room = self.known.rooms.of_device(command.device_id)
         if room is not None and room.target(command.device_id, command.point).last_id != command.id:
             self._under_way(room, command)
         return ()
@@ -219,7 +213,7 @@ class Controller:
 
     def _take_result(self, result: CommandResult) -> Sequence[BusMessage]:
         command, now = result.command, self._clock.now()
-        room = self.rooms.of_device(command.device_id)
+        room = self.known.rooms.of_device(command.device_id)
         if room is None:
             return ()
         target = room.target(command.device_id, command.point)
@@ -228,7 +222,7 @@ class Controller:
                 room.commanded(command, now)
             target.carried_out()
             held = room.leases.get(command.device_id)
-            messages = self._hold(room, after_command(command, held, now, self.settings.hand_hold_s))
+            messages = self._hold(room, after_command(command, held, now, self.known.settings.hand_hold_s))
         elif target.open is None or target.last_id != command.id:
             return ()
         else:
@@ -236,50 +230,13 @@ class Controller:
             messages = []
         return [*messages, *self._decide(room, result.id)]
 
-    # --- what is known from topic ``state``
-
-    def _know(self, received: Received) -> None:
-        key = received.record.key
-        match received.message:
-            case Lease() as lease:
-                self._look_at(self.rooms.hold(lease))
-            case None if key.startswith("lease/"):
-                self._look_at(self.rooms.release(int(key.partition("/")[2])))
-            case LampLight() as learned:
-                self.rooms.learn(learned)
-            case RuleSet() as ruleset:
-                self._use(ruleset)
-            case BuildingSettings() as settings:
-                self._settle(settings)
-
-    def _look_at(self, room: RoomState | None) -> None:
-        if room is not None:
-            self._moments.add(self._clock.now(), room.room_id)
-
-    def _use(self, ruleset: RuleSet) -> None:
-        """Rules that do not compile are not used: those before them stay."""
-        try:
-            self.rules, self._fault = compile_ruleset(ruleset), ""
-        except RuleError as error:
-            self._fault = f"rule set {ruleset.name!r} is not used: {error}"
-            log.error("rule set refused", name=ruleset.name, why=str(error))
-        self._look_at_all()
-
-    def _settle(self, settings: BuildingSettings) -> None:
-        self.settings = settings
-        try:
-            self.zone = ZoneInfo(settings.time_zone)
-        except (ZoneInfoNotFoundError, ValueError):
-            log.error("unknown time zone", time_zone=settings.time_zone, used=self.zone.key)
-        self._look_at_all()
-
     # --- leases, learning, deciding
 
     def _hold(self, room: RoomState, lease: Lease | None) -> list[BusMessage]:
         """What was done by hand holds its device; only who decides for the room writes it down."""
         if lease is None or not self._decides(room):
             return []
-        self.rooms.hold(lease)
+        self.known.rooms.hold(lease)
         self._moments.add(lease.until, room.room_id)
         self.counters["leases"] += 1
         return [lease]
@@ -287,23 +244,23 @@ class Controller:
     async def _end_leases(self, room: RoomState) -> None:
         now = self._clock.now()
         for lease in [lease for lease in room.leases.values() if lease.until <= now]:
-            self.rooms.release(lease.device_id)
+            self.known.rooms.release(lease.device_id)
             await self._publish(self._channel.forget(STATE.name, f"lease/{lease.device_id}"))
 
     def _learned(self, room: RoomState) -> Sequence[BusMessage]:
-        learned = self.rooms.newly_learned(room) if self._decides(room) else None
+        learned = self.known.rooms.newly_learned(room) if self._decides(room) else None
         return () if learned is None else (learned,)
 
     def _decide(self, room: RoomState, cause: str) -> Sequence[BusMessage]:
         """The commands that are due in this room, each with its explanation; wakes again when that may change."""
-        if self.rules is None or not self._decides(room):
+        if self.known.rules is None or not self._decides(room):
             return ()
         now = self._clock.now()
-        if now < self._ready_at and next(room.unheard(self.rules.roles), None) is not None:
+        if now < self._ready_at and next(room.unheard(self.known.rules.roles), None) is not None:
             self._moments.add(self._ready_at, room.room_id)
             return ()
         self.counters["decisions"] += 1
-        made, changes_at = decisions(self.rules, room, cause, self._clock, self.zone)
+        made, changes_at = decisions(self.known.rules, room, cause, self._clock, self.known.zone)
         if changes_at is not None:
             self._moments.add(changes_at, room.room_id)
         messages: list[BusMessage] = []

@@ -14,9 +14,10 @@ def decisions(
     rules: CompiledRules, room: RoomState, cause: str, clock: Clock, zone: ZoneInfo
 ) -> tuple[list[tuple[Command, Decision]], int | None]:
     """What is due in the room now, and when that may next change by itself (ms, building's clock)."""
-    verdict = decide(rules, room, clock.now(), zone)
+    now = clock.now()
+    verdict = decide(rules, room, now, zone)
     room.held = verdict.held
-    made = [_decision(wish, rules, verdict, room, cause, clock.real()) for wish in verdict.due]
+    made = [_decision(wish, rules, verdict, room, cause, now, clock.real()) for wish in verdict.due]
     return made, verdict.changes_at
 
 
@@ -26,7 +27,7 @@ def command_id(cause: str, version: str, device_id: int, point: str) -> str:
 
 
 def _decision(
-    wish: Wish, rules: CompiledRules, verdict: Verdict, room: RoomState, cause: str, real: int
+    wish: Wish, rules: CompiledRules, verdict: Verdict, room: RoomState, cause: str, now: int, real: int
 ) -> tuple[Command, Decision]:
     device = wish.device
     command = Command(
@@ -43,6 +44,7 @@ def _decision(
     return command, Decision(
         id=f"d{command.id}",
         at=real,
+        decided_at=now,
         room_id=room.room_id,
         device_id=device.device_id,
         point=wish.point,

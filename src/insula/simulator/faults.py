@@ -1,6 +1,6 @@
 """What can go wrong, and what people at the wall do: the faults of the simulated building, one type each."""
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 import msgspec
 
@@ -25,6 +25,15 @@ class SensorDies(GatewayFault, frozen=True, kw_only=True, tag="sensor_dies"):
 
 class SensorRevives(GatewayFault, frozen=True, kw_only=True, tag="sensor_revives"):
     node_id: NodeId
+
+
+class SensorReports(GatewayFault, frozen=True, kw_only=True, tag="sensor_reports"):
+    """A multisensor sends this report now, whatever is true: ``point`` is ``motion`` (0 or 1), ``temperature`` (°C),
+    ``humidity`` (%) or ``illuminance`` (lux)."""
+
+    node_id: NodeId
+    point: Literal["motion", "temperature", "humidity", "illuminance"]
+    value: Annotated[float, msgspec.Meta(ge=-50, le=200_000)]
 
 
 class NodeDead(GatewayFault, frozen=True, kw_only=True, tag="node_dead"):
@@ -99,6 +108,7 @@ class Lock(Alarm, frozen=True, kw_only=True, tag="lock"):
 AnyFault = (
     SensorDies
     | SensorRevives
+    | SensorReports
     | NodeDead
     | NodeAlive
     | TunnelCut

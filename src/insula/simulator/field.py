@@ -17,6 +17,7 @@ from insula.simulator.faults import (
     NodeDead,
     RainAlarm,
     SensorDies,
+    SensorReports,
     SensorRevives,
     TunnelCut,
     TunnelRestored,
@@ -27,6 +28,8 @@ from insula.simulator.faults import (
 )
 from insula.simulator.knx_devices import VirtualKnxBus
 from insula.simulator.knx_interface import KnxInterface
+from insula.simulator.zwave_network import MOTION_DETECTED
+from insula.simulator.zwave_nodes import HUMIDITY, ILLUMINANCE, MOTION, MOTION_STATUS, TEMPERATURE
 from insula.simulator.zwave_server import ZwaveServer
 
 ALARM_ROLES: dict[type[Alarm], str] = {WindAlarm: "wind_alarm", RainAlarm: "rain_alarm", Lock: "lock_alarm"}
@@ -87,6 +90,9 @@ class Field:
                 self._server(fault.gateway).restore()
             case SensorDies():
                 self._server(fault.gateway).silence(fault.node_id)
+            case SensorReports():
+                for value_id, value in _told(fault):
+                    self._server(fault.gateway).report(fault.node_id, value_id, value)
             case NodeDead():
                 self._server(fault.gateway).kill_node(fault.node_id)
             case SensorRevives() | NodeAlive():
@@ -136,12 +142,21 @@ class Field:
     def _remember(self, fault: AnyFault) -> None:
         """A fault with an end is kept under its target, as the one that it starts or ends."""
         kind = ENDS.get(type(fault), type(fault))
-        if isinstance(fault, WallSwitch):
+        if isinstance(fault, WallSwitch | SensorReports):
             return
         key = (kind, *(getattr(fault, name) for name in fault.__struct_fields__ if name != "active"))
         self._active.pop(key, None)
         if type(fault) not in ENDS and getattr(fault, "active", True):
             self._active[key] = fault
+
+
+def _told(fault: SensorReports) -> list[tuple[str, object]]:
+    """What a multisensor sends: of motion two values, as the real one does."""
+    if fault.point == "motion":
+        moves = fault.value > 0
+        return [(MOTION, moves), (MOTION_STATUS, MOTION_DETECTED if moves else 0)]
+    measured = {"temperature": TEMPERATURE, "humidity": HUMIDITY, "illuminance": ILLUMINANCE}
+    return [(measured[fault.point], fault.value)]
 
 
 def _has(device: DevicePlan, role: str) -> bool:

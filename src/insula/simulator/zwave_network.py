@@ -36,7 +36,7 @@ Report = Callable[[str, object], None]
 
 
 def _by(step: float) -> Callable[[float, float], bool]:
-    return lambda old, new: abs(new - old) >= step
+    return lambda old, new: abs(new - old) > step - 1e-6
 
 
 def _lux_moved(old: float, new: float) -> bool:

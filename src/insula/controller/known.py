@@ -1,0 +1,68 @@
+"""What the controller knows beside readings: the rooms, and what topic ``state`` says of rules, settings and leases."""
+
+from collections.abc import Iterable
+from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+
+import structlog
+
+from insula.building.rules import CompiledRules, compile_ruleset, load_ruleset
+from insula.building.state import RoomState
+from insula.bus.channel import Received
+from insula.controller.rooms import Rooms
+from insula.errors import RuleError
+from insula.messages import BuildingSettings, LampLight, Lease, RuleSet
+
+log = structlog.get_logger("insula.controller")
+
+
+class Known:
+    """``fault``: why the newest rule set is not in use; empty if it is."""
+
+    def __init__(self) -> None:
+        self.rooms = Rooms()
+        self.rules: CompiledRules | None = None
+        self.settings = BuildingSettings()
+        self.zone = ZoneInfo("UTC")
+        self.fault = ""
+
+    def learn(self, received: Received) -> Iterable[RoomState]:
+        """Takes a record of topic ``state``; gives the rooms to look at again."""
+        key = received.record.key
+        match received.message:
+            case Lease() as lease:
+                return _one(self.rooms.hold(lease))
+            case None if key.startswith("lease/") and key.removeprefix("lease/").isdecimal():
+                return _one(self.rooms.release(int(key.removeprefix("lease/"))))
+            case LampLight() as learned:
+                self.rooms.learn(learned)
+            case RuleSet() as ruleset:
+                self._use(ruleset)
+                return self.rooms
+            case BuildingSettings() as settings:
+                self._settle(settings)
+                return self.rooms
+        return ()
+
+    def complete(self) -> None:
+        """All of ``state`` was read: if it holds no rules, those that the settings name apply."""
+        if self.rules is None:
+            self._use(load_ruleset(self.settings.rules))
+
+    def _use(self, ruleset: RuleSet) -> None:
+        """Rules that do not compile are not used: those before them stay."""
+        try:
+            self.rules, self.fault = compile_ruleset(ruleset), ""
+        except RuleError as error:
+            self.fault = f"rule set {ruleset.name!r} is not used: {error}"
+            log.error("rule set refused", name=ruleset.name, why=str(error))
+
+    def _settle(self, settings: BuildingSettings) -> None:
+        self.settings = settings
+        try:
+            self.zone = ZoneInfo(settings.time_zone)
+        except (ZoneInfoNotFoundError, ValueError):
+            log.error("unknown time zone", time_zone=settings.time_zone, used=self.zone.key)
+
+
+def _one(room: RoomState | None) -> Iterable[RoomState]:
+    return () if room is None else (room,)

@@ -1,0 +1,396 @@
+"""Readings and state on the bus -> their tables."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from contextlib import suppress
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import event, insert, select, update
+from sqlalchemy.exc import OperationalError
+
+from insula.building.demo import demo_plan
+from insula.bus.channel import Channel
+from insula.bus.devices import DeviceIndex
+from insula.bus.memory import MemoryBus
+from insula.bus.port import Outgoing
+from insula.clock import ManualClock, settle
+from insula.messages import BuildingSettings, DeviceRecord, Health, Lease, Message, Origin, Point, Reading
+from insula.recorder.recorder import FULL, READER, Recorder
+from insula.recorder.selection import Selection
+from insula.store.building import import_plan
+from insula.store.devices import list_devices
+from insula.store.engine import Store
+from insula.store.log import LogRow
+from insula.store.positions import load_positions
+from insula.store.state import load_state, replay_state
+from insula.store.tables import Log, Position
+
+MINUTE = 60_000
+
+
+@dataclass
+class Bench:
+    """A building in the database, a bus, and recorders on it."""
+
+    clock: ManualClock
+    store: Store
+    bus: MemoryBus
+    channel: Channel
+    sensor: DeviceRecord
+    blind: DeviceRecord
+    tasks: list[asyncio.Task[None]] = field(default_factory=list)
+    at: int = 0
+
+    async def record(self, **options: Any) -> Recorder:
+        """Start a recorder; returns when it reads."""
+        recorder = Recorder(self.channel, self.store, self.clock, **{"run": "run 1", **options})
+        self.tasks.append(asyncio.create_task(recorder.run()))
+        await until(lambda: bool(recorder._held))
+        return recorder
+
+    async def stop(self) -> None:
+        while self.tasks:
+            task = self.tasks.pop()
+            task.cancel()
+            with suppress(asyncio.CancelledError):
+                await task
+
+    def reading(self, value: float, point: str = "temperature", **fields: Any) -> Reading:
+        """A new measurement of room 1's sensor, a minute after the last."""
+        self.at += MINUTE
+        device = self.blind if self.blind.point(point) else self.sensor
+        known = {"device_id": device.device_id, "gateway_id": device.gateway_id, "point": point, "at": 0}
+        times = {"measured_at": self.at, "changed_at": self.at}
+        return Reading(**{**known, **times, "value": value, **fields})
+
+    async def rows(self) -> list[LogRow]:
+        async with self.store.read() as connection:
+            query = select(Log.c.timestamp, Log.c.value, Log.c.reason, Log.c.device).order_by(Log.c.timestamp)
+            return [LogRow(*row) for row in await connection.execute(query)]
+
+    async def values(self) -> list[float]:
+        return [row.value for row in await self.rows()]
+
+    async def state(self) -> dict[str, bytes]:
+        async with self.store.read() as connection:
+            return await load_state(connection)
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what threads of the database bring about."""
+    async with asyncio.timeout(20):
+        while not condition():
+            await settle(1)
+
+
+async def recorded(bench: Bench, recorder: Recorder, *messages: Any) -> None:
+    """Send these, and have them written."""
+    await bench.channel.send(*messages)
+    await settle()
+    await recorder.flush()
+
+
+@pytest.fixture
+async def bench(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Bench]:
+    store = Store(f"sqlite:///{tmp_path / 'insula.db'}")
+    await store.start()
+    await import_plan(store, demo_plan())
+    async with store.read() as connection:
+        devices = await list_devices(connection)
+    bus, index = MemoryBus(clock), DeviceIndex()
+    for device in devices:
+        index.put(device)
+    index.completed()
+    bench = Bench(clock, store, bus, Channel(bus, index), devices[2], devices[0])
+    await bus.start()
+    try:
+        yield bench
+    finally:
+        await bench.stop()
+        await bus.stop()
+        await store.stop()
+
+
+# --- which readings
+
+
+def taken(*readings: Reading, every_s: float = 300) -> list[tuple[int, float]]:
+    selection = Selection(every_s)
+    rows = [row for reading in readings if (row := selection.row(reading)) is not None]
+    return [(row.timestamp // MINUTE, row.value) for row in rows]
+
+
+def measured(minute: int, value: float, since: int, point: str = "temperature", **fields: Any) -> Reading:
+    times = {"measured_at": minute * MINUTE, "changed_at": since * MINUTE}
+    known = {"at": 0, "device_id": 1, "gateway_id": "g", "point": point, "value": value}
+    return Reading(**{**known, **times, **fields})
+
+
+def test_a_change_is_taken_at_once_and_what_holds_every_five_minutes() -> None:
+    readings = [measured(minute, 20.0, since=0) for minute in range(12)]
+    assert taken(*readings, measured(12, 21.0, since=12)) == [(0, 20.0), (5, 20.0), (10, 20.0), (12, 21.0)]
+
+
+def test_every_measurement_can_be_taken_but_no_resend_of_it() -> None:
+    resend = measured(1, 20.0, since=0, resend=True)
+    assert taken(measured(0, 20.0, 0), resend, resend, measured(2, 20.0, 0), every_s=0) == [(0, 20), (1, 20), (2, 20)]
+
+
+def test_a_dead_sensors_resends_are_never_taken() -> None:
+    assert taken(*[measured(0, 20.0, 0, at=n * MINUTE, resend=True) for n in range(60)]) == [(0, 20.0)]
+
+
+def test_a_position_holds_while_its_device_lives() -> None:
+    alive = [measured(0, 40.0, 0, "position", seen_at=minute * MINUTE, resend=True) for minute in range(8)]
+    stale = measured(0, 40.0, 0, "position", seen_at=20 * MINUTE, quality="stale", resend=True)
+    assert taken(*alive, stale) == [(0, 40.0), (5, 40.0)]
+
+
+def test_what_is_out_of_range_is_not_taken() -> None:
+    assert taken(measured(0, 900.0, 0, quality="uncertain"), measured(1, 0.0, 1)) == [(1, 0.0)]
+
+
+def test_points_are_apart() -> None:
+    humidity = measured(0, 0.0, 0, "humidity")
+    assert taken(measured(0, 20.0, 0), humidity, measured(0, 5.0, 0, device_id=2)) == [(0, 20.0), (0, 0.0), (0, 5.0)]
+
+
+# --- from the bus to the table
+
+
+@pytest.mark.parametrize(
+    ("point", "reason"),
+    [
+        ("temperature", "temperature"),
+        ("humidity", "relative humidity"),
+        ("illuminance", "luminance"),
+        ("motion", "sensor"),
+        ("position", "read_percentage_blinds"),
+    ],
+)
+async def test_a_reading_is_stored_under_its_reason_of_2020(bench: Bench, point: str, reason: str) -> None:
+    recorder = await bench.record()
+    reading = bench.reading(0, point)
+    await recorded(bench, recorder, reading)
+    assert await bench.rows() == [LogRow(reading.measured_at, 0.0, reason, reading.device_id)]
+
+
+async def test_other_roles_are_stored_under_their_name(bench: Bench) -> None:
+    old = bench.sensor
+    bench.channel.devices.put(DeviceRecord(**{**_fields(old), "points": (*old.points, Point(role="co2"))}))
+    recorder = await bench.record()
+    await recorded(bench, recorder, bench.reading(612, "co2"))
+    assert [(row.reason, row.value) for row in await bench.rows()] == [("co2", 612.0)]
+
+
+def _fields(message: Message) -> dict[str, Any]:
+    return {name: getattr(message, name) for name in message.__struct_fields__}
+
+
+async def test_what_was_read_is_written_within_the_batch_time(bench: Bench) -> None:
+    recorder = await bench.record(batch_s=0.5)
+    await bench.channel.send(bench.reading(21.5))
+    await bench.clock.advance(0.4)
+    assert await bench.values() == []
+    await bench.clock.advance(0.2)
+    await until(lambda: recorder.counters["rows"] == 1)
+    assert await bench.values() == [21.5]
+
+
+async def test_a_record_of_2020_is_stored_too(bench: Bench) -> None:
+    recorder = await bench.record()
+    value = f'{{"node_id":{bench.sensor.node_id},"reason":"sensor","value":true}}'.encode()
+    await bench.bus.publish(
+        [Outgoing("zwave", "sensors_get_motion", value), Outgoing("zwave", "sensors_get_motion", b"{")]
+    )
+    await settle()
+    await recorder.flush()
+    assert await bench.rows() == [LogRow(bench.clock.real(), 1.0, "sensor", bench.sensor.device_id)]
+    assert recorder.counters["undecodable"] == 1
+
+
+async def test_commands_are_not_stored(bench: Bench) -> None:
+    recorder = await bench.record()
+    await bench.bus.publish([Outgoing("knx", "open_blinds", b'{"bloc":1,"floor":4}')])
+    await recorded(bench, recorder, bench.reading(20))
+    assert await bench.values() == [20.0]
+
+
+async def test_readings_of_devices_that_the_database_lacks_do_not_stop_it(bench: Bench) -> None:
+    bench.channel.devices.put(DeviceRecord(**{**_fields(bench.sensor), "device_id": 999, "node_id": 99}))
+    recorder = await bench.record()
+    stranger = bench.reading(1.0, device_id=999)
+    await recorded(bench, recorder, stranger, bench.reading(2.0))
+    assert await bench.values() == [2.0]
+    assert recorder.counters["skipped"] == 1
+
+
+async def test_nothing_is_read_before_the_devices_are_known(bench: Bench) -> None:
+    channel = Channel(bench.bus, DeviceIndex())
+    recorder = Recorder(channel, bench.store, bench.clock)
+    bench.tasks.append(asyncio.create_task(recorder.run()))
+    await bench.channel.send(bench.reading(20))
+    await settle()
+    for device in bench.channel.devices:
+        channel.devices.put(device)
+    channel.devices.completed()
+    await until(lambda: bool(recorder._batch.rows))
+    await recorder.flush()
+    assert await bench.values() == [20.0]
+
+
+# --- once
+
+
+async def test_what_was_read_is_written_when_it_stops(bench: Bench) -> None:
+    await bench.record()
+    await bench.channel.send(bench.reading(20))
+    await settle()
+    await bench.stop()
+    assert await bench.values() == [20.0]
+
+
+async def test_a_successor_goes_on_where_it_stopped(bench: Bench) -> None:
+    await bench.record()
+    await bench.channel.send(bench.reading(20))
+    await settle()
+    await bench.stop()
+    await bench.channel.send(bench.reading(21))
+    recorder = await bench.record()
+    await settle()
+    await recorder.flush()
+    assert await bench.values() == [20.0, 21.0]
+    assert recorder.counters["rows"] == 1
+
+
+async def test_positions_of_an_earlier_run_mean_nothing(bench: Bench) -> None:
+    recorder = await bench.record(run="an earlier run")
+    await recorded(bench, recorder, bench.reading(20))
+    await bench.stop()
+    bench.bus.logs.update(MemoryBus(bench.clock).logs)
+    await bench.channel.send(bench.reading(21))
+    recorder = await bench.record(run="this run")
+    await settle()
+    await recorder.flush()
+    assert await bench.values() == [20.0, 21.0]
+    async with bench.store.read() as connection:
+        assert "this run" in {stored.run for stored in (await load_positions(connection, READER)).values()}
+
+
+async def test_one_that_wakes_after_its_successor_writes_nothing_and_begins_again(bench: Bench) -> None:
+    recorder = await bench.record()
+    first = bench.reading(20)
+    await recorded(bench, recorder, first)
+    # The successor: it has read, and stored, the next record.
+    second = bench.reading(21)
+    await bench.channel.send(second)
+    await settle()
+    row = {"timestamp": second.measured_at, "value": 21.0, "reason": "temperature", "device": second.device_id}
+    async with bench.store.write() as connection:
+        await connection.execute(insert(Log), row)
+        zwave = Position.c.topic == "zwave"
+        await connection.execute(update(Position).where(zwave).values(offset=Position.c.offset + 1))
+    await bench.clock.advance(0.6)
+    await until(lambda: recorder.counters["takeovers"] == 1 and bool(recorder._held))
+    assert recorder.counters["rows"] == 1
+    await recorded(bench, recorder, bench.reading(22))
+    assert await bench.values() == [20.0, 21.0, 22.0]
+
+
+async def test_recorders_share_the_partitions_and_hand_them_over(bench: Bench) -> None:
+    first = await bench.record()
+    await bench.channel.send(bench.reading(20))
+    await settle()
+    second = await bench.record()
+    await until(lambda: len(first._held) == len(second._held) + 1)
+    assert not first._held.keys() & second._held.keys()
+    assert await bench.values() == [20.0]
+    await bench.channel.send(bench.reading(21), bench.reading(40, "position"))
+    await settle()
+    for recorder in (first, second):
+        await recorder.flush()
+    assert await bench.values() == [20.0, 21.0, 40.0]
+
+
+async def test_a_database_that_is_busy_for_long_loses_nothing(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    recorder = await bench.record()
+    failures = iter([True])
+
+    def fail(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        if 'INTO "Log"' in statement and next(failures, False):
+            raise OperationalError(statement, None, Exception("disk full"))
+
+    assert bench.store._engine is not None
+    event.listen(bench.store._engine.sync_engine, "before_cursor_execute", fail)
+    await bench.channel.send(bench.reading(20))
+    await bench.clock.advance(0.6)
+    await until(lambda: bool(recorder._why))
+    health = await health_of(bench)
+    assert (health.status, "disk full" in health.why) == ("degraded", True)
+    await bench.channel.send(bench.reading(21))
+    await bench.clock.advance(6)
+    await until(lambda: recorder.counters["rows"] == 2)
+    assert await bench.values() == [20.0, 21.0]
+
+
+async def test_reading_waits_while_too_much_is_unwritten(bench: Bench) -> None:
+    recorder = await bench.record(batch_s=3600)
+    for _ in range(FULL // 5000 + 3):
+        await bench.channel.send(*(bench.reading(20 + n / 1000) for n in range(5000)))
+        await settle()
+    waiting = len(recorder._batch.rows)
+    assert FULL < waiting < FULL + 6000
+    await recorder.flush()
+    await settle()
+    await recorder.flush()
+    assert recorder.counters["rows"] > waiting
+
+
+# --- state
+
+
+async def health_of(bench: Bench) -> Health:
+    """What the recorder says of itself next."""
+    reader = await bench.channel.read(["state"], name="test")
+    try:
+        sending = asyncio.create_task(bench.clock.advance(5))
+        while True:
+            for received in await reader.batch():
+                if isinstance(received.message, Health):
+                    await sending
+                    return received.message
+    finally:
+        await reader.close()
+
+
+async def test_it_says_how_it_is(bench: Bench) -> None:
+    recorder = await bench.record()
+    await recorded(bench, recorder, bench.reading(20))
+    health = await health_of(bench)
+    assert (health.part, health.instance, health.status) == ("recorder", "1", "ok")
+    assert (health.counters["rows"], health.counters["waiting"], health.counters["lag"]) == (1, 0, 0)
+
+
+def lease(device_id: int) -> Lease:
+    return Lease(device_id=device_id, owner=Origin(kind="user", name="ada"), since=1, until=2)
+
+
+async def test_state_is_kept_for_the_next_process(bench: Bench) -> None:
+    recorder = await bench.record()
+    settings = BuildingSettings(name="House")
+    health = Health(part="api", instance="1", at=1)
+    await recorded(bench, recorder, settings, lease(1), lease(2), health)
+    await bench.channel.forget("state", "lease/2")
+    await settle()
+    await recorder.flush()
+    assert set(await bench.state()) == {"settings/building", "lease/1"}
+
+    bus = MemoryBus(bench.clock)
+    channel = Channel(bus, DeviceIndex())
+    await replay_state(bench.store, channel)
+    reader = await channel.read(["state"], name="test", start="beginning")
+    assert [received.message for received in await reader.batch()] == [lease(1), settings]
+    await bus.stop()
