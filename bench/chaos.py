@@ -106,11 +106,11 @@ async def _watch(at: Installation, seen: Seen) -> None:
 
 
 async def _break(simulation: Simulation, clock: SystemClock, seed: int, seen: Seen) -> None:
-    """Something breaks every 5 to 40 minutes, for 1 to 60."""
+    """Something breaks every 10 to 60 minutes, for 1 to 40."""
     chance = random.Random(seed)
     async with asyncio.TaskGroup() as tasks:
         while True:
-            await clock.sleep(chance.uniform(5, 40) * MINUTE)
+            await clock.sleep(chance.uniform(10, 60) * MINUTE)
             node = chance.choice(SENSORS)
             begin, end = chance.choice(
                 [
@@ -121,7 +121,7 @@ async def _break(simulation: Simulation, clock: SystemClock, seed: int, seen: Se
                 ]
             )
             seen.faults[type(begin).__name__] += 1
-            tasks.create_task(_for_a_while(simulation, clock, begin, end, chance.uniform(1, 60) * MINUTE))
+            tasks.create_task(_for_a_while(simulation, clock, begin, end, chance.uniform(1, 40) * MINUTE))
 
 
 async def _for_a_while(

@@ -110,7 +110,7 @@ class SimulatedRoom:
             yield reading("valve", 10, self.now, device_id=RADIATOR)
 
     def _decide(self, cause: str) -> None:
-        if next(self.state.unheard(("motion", "humidity", "illuminance", "position", "level", "valve")), None):
+        if not self.state.settled(self.rules.roles, self.now):
             return
         verdict = decide(self.rules, self.state, self.now, ZONE)
         self.state.held = verdict.held

@@ -3,7 +3,7 @@
 import asyncio
 import signal
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -20,16 +20,18 @@ app.command(building)
 app.command(zwave)
 app.command(bus)
 
+ZWAVE_URL = "ws://127.0.0.1:13000"
+
 DataFolder = Annotated[Path | None, Parameter(help="folder of the database (settings: data)")]
 SettingsFile = Annotated[Path | None, Parameter(help="settings file (default: insula.toml, if there)")]
 Speed = Annotated[float | None, Parameter(help="the building's clock runs so many times as fast")]
 Epoch = Annotated[str | None, Parameter(help="the building's clock starts here (ISO 8601)")]
 
 
-def main() -> None:
+def main(arguments: Sequence[str] | None = None) -> None:
     """Errors made by input end with one clear line and status 1."""
     try:
-        app()
+        app(sys.argv[1:] if arguments is None else arguments)
     except InsulaError as error:
         sys.exit(f"insula: {error}")
     except OSError as error:
@@ -142,11 +144,11 @@ def building_import(
     from insula.building.file import load_plan
     from insula.store.building import difference, import_plan, stored_plan
 
-    plan = load_plan(file)
-
     async def work() -> None:
         async with _store(settings, data) as store:
-            changes = difference(plan, await stored_plan(store))
+            known = await stored_plan(store)
+            plan = load_plan(file, known)
+            changes = difference(plan, known)
             for change in changes:
                 _say(str(change))
             if changes and not dry_run:
@@ -172,29 +174,51 @@ def building_export(*, data: DataFolder = None, settings: SettingsFile = None) -
 
 
 @zwave.command(name="include")
-def zwave_include(url: str = "ws://127.0.0.1:13000", *, timeout: float = 60) -> None:
+def zwave_include(url: str = ZWAVE_URL, *, timeout: float = 60) -> None:
     """Take a new node into the network: start this, then press the node's button."""
     from insula.gateways.zwave.inclusion import include
 
-    _run(include(url, on_event=_say, timeout=timeout))
+    async def ask_pin(dsk: str) -> str:
+        return await asyncio.to_thread(input, f"The five digits of the device's label (then {dsk}): ")
+
+    async def work() -> None:
+        member = await include(url, on_event=_say, timeout=timeout, ask_pin=ask_pin)
+        security = "with" if member.secure else "without"
+        _say(f"node {member.node_id}, {member.label}, is in the network, {security} security")
+        _say("name it in the building file, and import that")
+
+    _say(f"for {timeout:g} s: press the button of the device")
+    _run(work())
 
 
 @zwave.command(name="exclude")
-def zwave_exclude(url: str = "ws://127.0.0.1:13000", *, timeout: float = 60) -> None:
+def zwave_exclude(url: str = ZWAVE_URL, *, timeout: float = 60) -> None:
     """Make a node leave its network: start this, then press the node's button."""
     from insula.gateways.zwave.inclusion import exclude
 
-    _run(exclude(url, on_event=_say, timeout=timeout))
+    async def work() -> None:
+        member = await exclude(url, on_event=_say, timeout=timeout)
+        _say(f"node {member.node_id}, {member.label}, has left the network")
+
+    _say(f"for {timeout:g} s: press the button of the device")
+    _run(work())
 
 
 @zwave.command(name="reset")
-def zwave_reset(url: str = "ws://127.0.0.1:13000", *, home_id: str | None = None) -> None:
+def zwave_reset(url: str = ZWAVE_URL, *, home_id: str | None = None) -> None:
     """Make the controller forget its whole network. Asks for its home id to be typed."""
-    from insula.gateways.zwave.inclusion import reset
+    from insula.gateways.zwave.inclusion import current_home_id, reset
 
-    typed = home_id if home_id is not None else input("This forgets every node. Type the controller's home id: ")
-    _run(reset(url, typed))
-    _say("the controller was reset")
+    async def work() -> None:
+        typed = home_id
+        if typed is None:
+            present = await current_home_id(url)
+            question = f"This forgets every node of network {present:08x}. Type its home id to go on: "
+            typed = await asyncio.to_thread(input, question)
+        new = await reset(url, typed, on_event=_say)
+        _say(f"the controller was reset; its home id is now {new:08x}")
+
+    _run(work())
 
 
 # --- bus

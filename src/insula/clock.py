@@ -95,13 +95,21 @@ class ManualClock:
         end = self._now + round(seconds * 1000)
         await settle()
         while self._sleepers and self._sleepers[0][0] <= end:
-            moment, _, future = heapq.heappop(self._sleepers)
-            self._now = max(self._now, moment)
-            if not future.done():
-                future.set_result(None)
+            self._now = max(self._now, self._sleepers[0][0])
+            if self._wake():
                 await settle()
         self._now = end
         await settle()
+
+    def _wake(self) -> bool:
+        """Those whose moment has come, in the order in which they went to sleep; whether there were any."""
+        woken = False
+        while self._sleepers and self._sleepers[0][0] <= self._now:
+            _, _, future = heapq.heappop(self._sleepers)
+            if not future.done():
+                future.set_result(None)
+                woken = True
+        return woken
 
 
 async def settle(rounds: int = 30) -> None:

@@ -8,8 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from insula.bootstrap import Installation, installation
-from insula.building.demo import demo_building
-from insula.building.file import parse_plan
+from insula.building.demo import demo_plan
 from insula.building.model import BuildingPlan
 from insula.clock import SystemClock
 from insula.errors import InputError
@@ -53,6 +52,8 @@ async def demo(settings: Settings, options: DemoOptions) -> AsyncIterator[Demo]:
         plan, fresh = await _plan(at.store, options)
         simulation = Simulation(plan, clock, control_port=options.control_port, seed=options.seed)
         await simulation.start()
+        if fresh:
+            await import_plan(at.store, simulation.served_plan())
         keeper = asyncio.create_task(_keep_clock(clock, folder / CLOCK_FILE))
         try:
             yield Demo(at, simulation, fresh)
@@ -73,14 +74,11 @@ async def run_demo(settings: Settings, options: DemoOptions, ready: Callable[[De
 
 
 async def _plan(store: Store, options: DemoOptions) -> tuple[BuildingPlan, bool]:
-    """The building of this folder; a folder without one gets the demo's."""
+    """The building of this folder, or the demo's for a folder without one (True)."""
     plan = await stored_plan(store)
     if plan.rooms:
         return plan, False
-    text = demo_building(options.rooms, knx_port=options.knx_port, zwave_port=options.zwave_port)
-    plan = parse_plan(text)
-    await import_plan(store, plan)
-    return plan, True
+    return demo_plan(options.rooms, options.knx_port, options.zwave_port), True
 
 
 def _empty(folder: Path) -> None:

@@ -7,8 +7,18 @@ import structlog
 
 from insula.settings import LogSettings
 
-QUIET = ("xknx", "zwave_js_server", "aiohttp", "uvicorn", "asyncio", "sqlalchemy", "alembic", "aiosqlite")
-"""Libraries whose own logs are shown from warnings on; ``debug`` shows all of them."""
+QUIET = {
+    "xknx": logging.ERROR,  # it warns of each lost tunnel, which our own log says once
+    "zwave_js_server": logging.WARNING,
+    "aiohttp": logging.WARNING,
+    "uvicorn": logging.WARNING,
+    "asyncio": logging.WARNING,
+    "sqlalchemy": logging.WARNING,
+    "alembic": logging.WARNING,
+    "aiosqlite": logging.WARNING,
+    "httpx": logging.WARNING,
+}
+"""Libraries, and from which level on their own logs are shown; ``debug`` shows all of them."""
 
 
 def configure(settings: LogSettings) -> None:
@@ -36,9 +46,10 @@ def configure(settings: LogSettings) -> None:
 
 def _send_library_logs_here(processors: list[structlog.typing.Processor], level: int) -> None:
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(structlog.stdlib.ProcessorFormatter(processors=processors))
+    formatter = structlog.stdlib.ProcessorFormatter
+    handler.setFormatter(formatter(processors=[formatter.remove_processors_meta, *processors]))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for name in QUIET:
-        logging.getLogger(name).setLevel(logging.DEBUG if level == logging.DEBUG else logging.WARNING)
+    for name, quiet in QUIET.items():
+        logging.getLogger(name).setLevel(logging.DEBUG if level == logging.DEBUG else quiet)

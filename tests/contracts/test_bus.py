@@ -421,9 +421,7 @@ async def channel(bus: Bus) -> AsyncIterator[Channel]:
 
 
 def temperature(value: float) -> Reading:
-    return Reading(
-        at=1, device_id=7, gateway_id="zwave", point="temperature", value=value, measured_at=1, changed_at=1
-    )
+    return Reading(at=1, device_id=7, gateway_id="zwave", point="temperature", value=value, measured_at=1, changed_at=1)
 
 
 async def test_what_does_not_decode_is_counted_and_skipped(bus: Bus, channel: Channel) -> None:

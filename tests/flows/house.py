@@ -8,8 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from insula.directory.directory import Directory
-from insula.recorder.recorder import Recorder
 
 from insula.api.app import Api, create_api
 from insula.api.commands import ANSWER_WITHIN_S
@@ -20,9 +18,11 @@ from insula.bus.channel import Channel
 from insula.bus.devices import DeviceIndex
 from insula.bus.memory import MemoryBus
 from insula.clock import ManualClock, settle
+from insula.directory.directory import Directory
 from insula.gateways.fake import FakeFieldBus
 from insula.gateways.run import GatewayRunner
 from insula.messages import DeviceRecord
+from insula.recorder.recorder import Recorder
 from insula.store.building import import_plan
 from insula.store.engine import Store
 

@@ -11,11 +11,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from insula.building.rules import load_ruleset
+from insula.building.state import SETTLE_MS
 from insula.bus.channel import Channel
 from insula.bus.devices import DeviceIndex
 from insula.bus.memory import MemoryBus
 from insula.clock import ManualClock, settle
-from insula.controller.controller import GRACE_MS, Controller
+from insula.controller.controller import Controller
 from insula.messages import (
     BuildingSettings,
     BusMessage,
@@ -197,7 +198,7 @@ async def test_nothing_is_decided_before_all_is_known(it: Flow) -> None:
     await it.report("motion", 1)
     await it.report("valve", 10)
     it.expect()
-    await it.clock.advance(GRACE_MS / 1000)
+    await it.clock.advance(SETTLE_MS / 1000)
     it.expect(valve=90)
 
 
@@ -500,7 +501,7 @@ async def test_a_device_more_is_served(it: Flow) -> None:
     it.channel.devices.put(msgspec.structs.replace(devices()[1], device_id=7, bloc=9))
     it.channel.devices.completed()
     await settle()
-    await it.clock.advance(GRACE_MS / 1000)
+    await it.clock.advance(SETTLE_MS / 1000)
     (command,) = it.commands()
     assert (command.device_id, command.value) == (7, 90)
 

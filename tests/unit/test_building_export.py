@@ -1,7 +1,7 @@
 """Reading an export gives the same building again."""
 
 import msgspec
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from insula.building.changes import difference
@@ -57,6 +57,7 @@ def _with_details(plan: BuildingPlan, details: list[tuple[str, tuple[Point, ...]
     return msgspec.structs.replace(plan, rooms=tuple(changed))
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(plans())
 def test_reading_an_export_gives_the_same_building(plan: BuildingPlan) -> None:
     again = parse_plan(export_text(plan))

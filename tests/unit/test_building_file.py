@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from insula.building.demo import demo_building, demo_plan
@@ -187,6 +187,7 @@ def test_lines_of_every_way_to_write_toml() -> None:
     assert lines.of(("nothing", 4)) == 1
 
 
+@settings(deadline=None)
 @given(st.integers(0, 31), st.integers(0, 7), st.integers(0, 255))
 def test_group_addresses_of_two_and_three_levels_are_one_number(main: int, middle: int, sub: int) -> None:
     number = group_address(f"{main}/{middle}/{sub}")

@@ -1,5 +1,6 @@
 """What the rules want, target by target; what of it is due; when it can change."""
 
+import msgspec
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -155,6 +156,20 @@ def test_nobody_is_there_when_the_sensors_that_are_heard_say_so() -> None:
     assert verdict(state).values["occupied"] is True
     state.take(reading("motion", 1, device_id=5, quality="stale"), NOON)
     assert verdict(state).values["occupied"] is False
+
+
+def test_a_rule_is_not_overruled_because_its_sensor_is_silent() -> None:
+    dark = room(motion=1, illuminance=0, humidity=None)
+    assert "position" not in wishes(verdict(dark))
+    dark.take(reading("humidity", 50), NOON)
+    assert wishes(verdict(dark))["position"] == 100
+
+
+def test_a_rule_for_what_the_room_has_not_is_passed_over() -> None:
+    dry = msgspec.structs.replace(devices()[2], points=points("illuminance", "motion"))
+    state = room(motion=1, illuminance=0, humidity=None)
+    state.set_devices([*devices()[:2], dry, devices()[3]])
+    assert wishes(verdict(state))["position"] == 100
 
 
 # --- what is due

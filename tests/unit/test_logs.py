@@ -22,11 +22,13 @@ def restore() -> object:
 def test_json_lines_hold_what_was_said(capsys: pytest.CaptureFixture[str]) -> None:
     configure(LogSettings(format="json"))
     structlog.get_logger("insula.test").info("telegram lost", device=7)
-    logging.getLogger("xknx").warning("tunnel %s", "gone")
-    logging.getLogger("xknx").info("chatter")
+    logging.getLogger("aiohttp").warning("tunnel %s", "gone")
+    logging.getLogger("aiohttp").info("chatter")
+    logging.getLogger("xknx").warning("chatter")
     lines = [json.loads(line) for line in capsys.readouterr().err.splitlines()]
     assert [(line["event"], line["level"]) for line in lines] == [("telegram lost", "info"), ("tunnel gone", "warning")]
     assert lines[0]["device"] == 7
+    assert not [key for line in lines for key in line if key.startswith("_")]
 
 
 def test_text_is_for_people_and_quiet_levels_are_quiet(capsys: pytest.CaptureFixture[str]) -> None:

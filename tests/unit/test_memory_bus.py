@@ -304,16 +304,16 @@ async def test_a_partition_changes_hands_when_its_owner_asks_for_more(bus: Memor
     """So that the owner has dealt with all it was given, and the other goes on right behind."""
     first, second = Told(), Told()
     a = await bus.subscribe(["knx"], name="a", group="g", assigned=first.assigned, revoked=first.revoked)
-    await bus.publish([Outgoing("knx", "k", str(room).encode(), spread=room) for room in range(12)])
+    await bus.publish([Outgoing("knx", "k", str(room).encode(), spread=room) for room in (0, 5, 6, 11)])
     b = await bus.subscribe(["knx"], name="b", group="g", assigned=second.assigned, revoked=second.revoked)
     waiting = asyncio.create_task(b.batch())
     await settle()
 
     assert first.calls == [("assigned", 12)]
     assert second.calls == []
-    assert values(await a.batch()) == list(range(6))
+    assert values(await a.batch()) == [0, 5]
     async with asyncio.timeout(10):
-        assert values(await waiting) == list(range(6, 12))
+        assert values(await waiting) == [6, 11]
     assert first.calls == [("assigned", 12), ("revoked", 6)]
     assert second.calls == [("assigned", 6)]
 
@@ -334,23 +334,36 @@ async def test_a_waiting_owner_gives_up_at_once(bus: MemoryBus) -> None:
     await asyncio.gather(waiting, other, return_exceptions=True)
 
 
-async def test_a_callback_that_fails_is_its_readers_error_and_is_tried_again(bus: MemoryBus) -> None:
-    failing = True
+async def test_a_reader_that_could_not_begin_takes_no_share(bus: MemoryBus) -> None:
+    told = Told()
 
     async def assigned(partitions: Sequence[Partition]) -> Positions | None:
-        if failing:
-            raise ValueError("no positions")
-        return None
+        raise ValueError("no positions")
 
     with pytest.raises(ValueError, match="no positions"):
         await bus.subscribe(["knx"], name="a", group="g", assigned=assigned)
-    failing = False
-    await bus.subscribe(["knx"], name="b", group="g", assigned=assigned, start="end")
-    told = Told()
-    c = await bus.subscribe(["knx"], name="c", assigned=told.assigned)
+    await bus.subscribe(["knx"], name="b", group="g", assigned=told.assigned)
 
     assert told.calls == [("assigned", 12)]
-    assert len(c.positions()) == 12
+
+
+async def test_a_callback_that_fails_is_its_readers_error_and_is_called_again(bus: MemoryBus) -> None:
+    failing = [True]
+
+    async def assigned(partitions: Sequence[Partition]) -> Positions | None:
+        if failing:
+            raise ValueError(failing.pop())
+        return None
+
+    a = await bus.subscribe(["knx"], name="a", group="g")
+    b = await bus.subscribe(["knx"], name="b", group="g", assigned=assigned)
+    await a.close()
+    with pytest.raises(ValueError, match="True"):
+        await b.batch()
+    await bus.publish([command(1)])
+
+    assert values(await b.batch()) == [1]
+    assert len(b.positions()) == 12
 
 
 async def test_members_of_different_topics_divide_each_topic_among_its_readers(bus: MemoryBus) -> None:
@@ -362,24 +375,51 @@ async def test_members_of_different_topics_divide_each_topic_among_its_readers(b
     assert len(a.positions()) == len(b.positions()) == 12
 
 
-async def test_a_member_without_data_whose_callback_fails_goes_on(bus: MemoryBus) -> None:
+async def test_a_membership_whose_callback_fails_is_told_again(bus: MemoryBus, clock: ManualClock) -> None:
+    first, second = Told(), Told()
+    failing = True
+
+    async def assigned(partitions: Sequence[Partition]) -> Positions | None:
+        if failing:
+            raise ValueError("not now")
+        return await second.assigned(partitions)
+
+    a = await bus.join("controllers", "knx", assigned=first.assigned, revoked=first.revoked)
+    b = await bus.join("controllers", "knx", assigned=assigned, revoked=second.revoked)
+    await clock.advance(5)
+    assert first.calls == [("assigned", 12), ("revoked", 6)]
+    assert second.calls == []
+
+    failing = False
+    await clock.advance(5)
+    assert second.calls == [("assigned", 6)]
+    await a.close()
+    await a.close()
+    await settle()
+    assert second.calls == [("assigned", 6), ("assigned", 6)]
+    await b.close()
+
+
+async def test_a_membership_that_could_not_begin_takes_no_share(bus: MemoryBus) -> None:
     told = Told()
-    failures: list[str] = []
 
-    async def revoked(partitions: Sequence[Partition]) -> None:
-        failures.append("revoked")
-        raise ValueError("not now")
+    async def assigned(partitions: Sequence[Partition]) -> Positions | None:
+        raise ValueError("never")
 
-    first = await bus.join("controllers", "knx", assigned=told.assigned, revoked=revoked)
-    second = await bus.join("controllers", "knx", assigned=told.assigned, revoked=told.revoked)
-    await settle()
-    await second.close()
-    await settle()
+    with pytest.raises(ValueError, match="never"):
+        await bus.join("controllers", "knx", assigned=assigned, revoked=told.revoked)
+    await bus.join("controllers", "knx", assigned=told.assigned, revoked=told.revoked)
 
-    assert failures == ["revoked"]
-    assert told.calls == [("assigned", 12), ("assigned", 6), ("assigned", 6)]
-    await first.close()
-    await first.close()
+    assert told.calls == [("assigned", 12)]
+
+
+async def test_records_of_a_partition_that_goes_away_are_not_given_any_more(bus: MemoryBus) -> None:
+    a = await bus.subscribe(["knx"], name="a", group="g", slow="latest")
+    await bus.publish([news(1), Outgoing("knx", "read_point", b"2", {"point": "x"}, spread=11)])
+    b = await bus.subscribe(["knx"], name="b", group="g", slow="latest")
+
+    assert values(await a.batch()) == [1]
+    assert values(await b.batch()) == [2]
 
 
 async def test_who_left_while_being_assigned_gets_nothing(bus: MemoryBus) -> None:
@@ -404,3 +444,27 @@ async def test_who_left_while_being_assigned_gets_nothing(bus: MemoryBus) -> Non
     await bus.publish([command(1), Outgoing("knx", "set_point", b"2", spread=11)])
     assert values(await giving) in ([1], [1, 2])
     assert len(a.positions()) == 12
+
+
+async def test_who_closes_while_giving_up_partitions_leaves_them_all(bus: MemoryBus) -> None:
+    started, go_on = asyncio.Event(), asyncio.Event()
+
+    async def revoked(partitions: Sequence[Partition]) -> None:
+        started.set()
+        await go_on.wait()
+
+    told = Told()
+    a = await bus.subscribe(["knx"], name="a", group="g", revoked=revoked)
+    b = await bus.subscribe(["knx"], name="b", group="g", assigned=told.assigned)
+    giving, waiting = asyncio.create_task(a.batch()), asyncio.create_task(b.batch())
+    async with asyncio.timeout(10):
+        await started.wait()
+    await a.close()
+    go_on.set()
+
+    with pytest.raises(Unavailable):
+        await giving
+    await bus.publish([command(1)])
+    async with asyncio.timeout(10):
+        assert values(await waiting) == [1]
+    assert told.calls == [("assigned", 12)]

@@ -3,7 +3,7 @@
 import msgspec
 import pytest
 
-from insula.building.state import CONFIRM_MS, RoomState, Target, near
+from insula.building.state import CONFIRM_MS, SETTLE_MS, RoomState, Target, near
 from insula.controller.leases import after_command, after_reading
 from insula.controller.rooms import Rooms
 from insula.messages import Command, DeviceRecord, LampLight, Origin
@@ -102,9 +102,23 @@ def test_the_latest_counts_where_a_mean_says_nothing() -> None:
     assert state.value("hvac_mode", NOON + 1) == 3
 
 
-def test_what_was_not_heard_of() -> None:
-    state = room(valve=None, humidity=None)
-    assert set(state.unheard(("valve", "humidity", "level"))) == {(RADIATOR, "valve"), (SENSOR, "humidity")}
+def test_a_room_settles_when_all_is_known_or_some_time_has_passed() -> None:
+    roles = {"motion", "humidity"}
+    state = room(motion=None, humidity=None)
+    state.take(reading("motion", 1, NOON + MINUTE), NOON + MINUTE)
+    assert not state.settled(roles, NOON + MINUTE)
+    assert state.settled({"motion"}, NOON + MINUTE)
+    assert state.settled(roles, NOON + MINUTE + SETTLE_MS)
+    state.take(reading("humidity", 40, NOON + MINUTE), NOON + MINUTE)
+    assert state.settled(roles, NOON + MINUTE)
+
+
+def test_a_room_settles_after_a_cut_too() -> None:
+    state, later = room(), NOON + MINUTE
+    state.take(reading("motion", 0, quality="stale"), later)
+    state.take(reading("humidity", 40, quality="stale"), later + 5_000)
+    assert not state.settled({"motion", "humidity"}, later + SETTLE_MS - 1)
+    assert state.settled({"motion", "humidity"}, later + SETTLE_MS)
 
 
 # --- devices

@@ -1,5 +1,7 @@
 """Rule files: what they say, what is refused and on which line."""
 
+from pathlib import Path
+
 import pytest
 
 from insula.building.rules import compile_ruleset, load_ruleset, parse_ruleset, version_of
@@ -41,9 +43,18 @@ def test_times_of_day_are_found_in_the_conditions() -> None:
 
 
 def test_no_set_of_that_name_says_which_there_are() -> None:
-    for name in ("spring", "../default"):
+    for name in ("spring", "", "spring.toml"):
         with pytest.raises(RuleError, match="there are: 2020, default"):
             load_ruleset(name)
+
+
+def test_a_set_of_ones_own(tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(ONE)
+    assert load_ruleset(str(file)).name == "one"
+    file.write_text(ONE.replace("90", "900"))
+    with pytest.raises(RuleError, match=r"mine\.toml, line 7"):
+        load_ruleset(str(file))
 
 
 def test_a_rule_has_its_fields() -> None:

@@ -172,7 +172,7 @@ async def test_a_controller_that_does_not_come_back_is_told(
 ) -> None:
     monkeypatch.setattr(server, "forget_nodes", server.cut)
     with pytest.raises(Unavailable, match="has not come back"):
-        await reset(server.url, hex(server.home_id), timeout=0.3)
+        await reset(server.url, hex(server.home_id), timeout=0.1)
 
 
 async def test_whoever_gives_up_waiting_stops_the_inclusion(

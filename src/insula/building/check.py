@@ -20,8 +20,10 @@ class Placed:
         self.gateways = gateways
         self.rooms: list[tuple[Path, RoomPlan]] = []
         self.beacons: list[tuple[Path, BeaconPlan, int]] = []
+        self._numbers: set[int] = set()
 
     def add(self, room: RoomPlan, path: Path) -> None:
+        self._numbers.add(room.number)
         self.rooms.append((path, msgspec.structs.replace(room, beacons=())))
         self.beacons.extend((path, beacon, room.number) for beacon in room.beacons)
 
@@ -29,7 +31,7 @@ class Placed:
         self.beacons.append((path, beacon, room_number))
 
     def has_room(self, number: int) -> bool:
-        return any(room.number == number for _, room in self.rooms)
+        return number in self._numbers
 
     def devices(self) -> Iterator[tuple[Path, DevicePlan]]:
         return ((path, device) for path, room in self.rooms for device in room.devices)

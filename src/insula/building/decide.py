@@ -106,7 +106,7 @@ def _context(values: Values) -> cel.Context:
 
 def _wishes(rules: CompiledRules, room: RoomState, holds: dict[str, bool | None]) -> Iterator[Wish]:
     for candidates in rules.targets.values():
-        wanting = [(rule, value) for rule in candidates if (value := _wanted(rule.rule, holds)) is not None]
+        wanting = list(_wanting(candidates, room, holds))
         if not wanting:
             continue
         (winner, value), *losers = wanting
@@ -117,11 +117,18 @@ def _wishes(rules: CompiledRules, room: RoomState, holds: dict[str, bool | None]
                 yield Wish(device, point, _value_of(point, winner, value), winner.rule, lost)
 
 
-def _wanted(rule: Rule, holds: dict[str, bool | None]) -> float | None:
-    true = holds[rule.name]
-    if true is None:
-        return None
-    return rule.value if true else rule.otherwise
+def _wanting(
+    candidates: Iterable[CompiledRule], room: RoomState, holds: dict[str, bool | None]
+) -> Iterator[tuple[CompiledRule, float]]:
+    """The rules of a target that wish something. None of those after one of which it is not known whether it would
+    wish something else: whoever goes first is not overruled because its sensor is silent."""
+    for rule in candidates:
+        true = holds[rule.rule.name]
+        if true is None and room.can_know(rule.names):
+            return
+        wish = None if true is None else rule.rule.value if true else rule.rule.otherwise
+        if wish is not None:
+            yield rule, wish
 
 
 def _driven_point(device: DeviceRecord, rule: CompiledRule) -> str | None:

@@ -40,12 +40,18 @@ url = "ws://127.0.0.1:{port}"
 _TYPE = """
 [room_type.office]
 devices = [
-  {{ kind = "blind" }},
+  {{ kind = "blind", points = {blind} }},
   {{ kind = "radiator" }},
   {{ kind = "sensor", name = "Multisensor 6"{gateway} }},
   {{ kind = "lamp", name = "ZE27"{gateway} }},
 ]
 """
+
+_BLIND = (
+    '{ position = { write = "3/{floor}/{bloc}", status = "4/{floor}/{bloc}" }, move = "1/{floor}/{bloc}", '
+    'stop = "2/{floor}/{bloc}", wind_alarm = "5/{floor}/{bloc}" }'
+)
+"""At the addresses of 2020, and with an alarm object."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +82,7 @@ def demo_building(rooms: int = 4, knx_port: int = 13671, zwave_port: int = 13000
     text = _HEAD.format(knx_port=knx_port)
     for index in range(networks):
         text += _NETWORK.format(id=_network(index), default=str(index == 0).lower(), port=zwave_port + index)
-    text += _TYPE.format(gateway=', gateway = "{network}"' if networks > 1 else "")
+    text += _TYPE.format(blind=_BLIND, gateway=', gateway = "{network}"' if networks > 1 else "")
     lines: dict[int, list[str]] = {}
     for index, room in zip(range(rooms), _rooms(rooms), strict=False):
         lines.setdefault(room.floor, []).append(_line(room, index, networks > 1))

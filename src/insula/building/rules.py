@@ -12,8 +12,8 @@ import tomllib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from importlib import resources
 from itertools import chain, repeat
+from pathlib import Path
 from typing import Any
 
 import cel
@@ -24,6 +24,7 @@ from insula.messages import Rule, RuleSet
 from insula.points import ROLES, Role
 
 ALIASES: dict[str, str] = {role.alias: role.name for role in ROLES.values() if role.alias}
+SETS = Path(__file__).with_name("rulesets")
 CALENDAR = frozenset({"weekday", "month"})
 _FUNCTIONS = frozenset({"double", "int"})
 _STRING = re.compile(r"""["']([^"']*)["']""")
@@ -105,13 +106,17 @@ class CompiledRules:
 
 
 def load_ruleset(name: str) -> RuleSet:
-    """A set that comes with Insula (``default``, ``2020``). Raises RuleError when there is none of that name."""
-    sets = resources.files("insula.building") / "rulesets"
-    file = sets / f"{name}.toml"
-    if not re.fullmatch(r"[\w-]+", name) or not file.is_file():
-        known = sorted(entry.name.removesuffix(".toml") for entry in sets.iterdir() if entry.name.endswith(".toml"))
-        raise RuleError([(0, f"no rule set {name!r}; there are: {', '.join(known)}")])
-    return parse_ruleset(file.read_text("utf-8"), f"{name}.toml")
+    """A set that comes with Insula (``default``, ``2020``), or that of a file (a path that ends in ``.toml``). Raises
+    RuleError: no such set, or what is wrong in it."""
+    file = Path(name) if name.endswith(".toml") else SETS / f"{Path(name).name}.toml"
+    try:
+        text = file.read_text("utf-8")
+    except (OSError, ValueError) as error:
+        known = ", ".join(sorted(entry.name.removesuffix(".toml") for entry in SETS.glob("*.toml")))
+        raise RuleError(
+            [(0, f"no rule set {name!r} ({error}); there are: {known}, or a path to a .toml file")]
+        ) from None
+    return parse_ruleset(text, file.name)
 
 
 def parse_ruleset(text: str, file: str = "rules") -> RuleSet:

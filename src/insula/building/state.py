@@ -3,7 +3,7 @@
 Times are ms of the building's clock.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from statistics import fmean
 
@@ -14,6 +14,9 @@ from insula.points import ROLES
 
 BACK_OFF_MS, LONGEST_BACK_OFF_MS = 60_000, 30 * 60_000
 """A command that was not carried out is tried again after so long, twice as long each time."""
+SETTLE_MS = 6_000
+"""A cut, a return or a start changes what is known of many points, one after the other: every gateway has told all its
+values again within 5 s."""
 CONFIRM_MS = 120_000
 """By then a device that took a command has shown where it went (a blind travels for up to a minute or two)."""
 TRIES = 3
@@ -66,7 +69,8 @@ class Target:
 
 @dataclass
 class RoomState:
-    """Everything that deciding for a room needs. ``held``: names of the rules whose condition held at last."""
+    """Everything that deciding for a room needs. ``held``: names of the rules whose condition held at last. Until
+    ``settled_at`` nothing is to be decided by the part of the room that is known, unless that is all of it."""
 
     room_id: int
     light: RoomLight = field(default_factory=RoomLight)
@@ -75,6 +79,7 @@ class RoomState:
     targets: dict[tuple[int, str], Target] = field(default_factory=dict)
     leases: dict[int, Lease] = field(default_factory=dict)
     held: frozenset[str] = frozenset()
+    settled_at: int = 0
 
     def set_devices(self, devices: Iterable[DeviceRecord]) -> None:
         """The room has these devices now; what is known of others is forgotten."""
@@ -95,13 +100,24 @@ class RoomState:
     def last(self, device_id: int, role: str) -> Reading | None:
         return self.readings.get(role, {}).get(device_id)
 
-    def unheard(self, roles: Iterable[str]) -> Iterator[tuple[int, str]]:
-        """The points of these roles of which there is no reading at all yet."""
-        for role in roles:
-            known = self.readings.get(role, {})
-            for device in self.devices.values():
-                if device.device_id not in known and device.point(role) is not None:
-                    yield device.device_id, role
+    def can_know(self, names: Iterable[str]) -> bool:
+        """Whether the room has a device for each of these values, silent as it may be."""
+        points = {point.role for device in self.devices.values() for point in device.points}
+        return all(name not in ROLES or name in points for name in ("motion" if n == "occupied" else n for n in names))
+
+    def settle(self, now: int) -> None:
+        """What is known of the room has begun to change."""
+        if now >= self.settled_at:
+            self.settled_at = now + SETTLE_MS
+
+    def settled(self, roles: Container[str], now: int) -> bool:
+        """Whether it may be decided now, by the points of these roles."""
+        return now >= self.settled_at or all(
+            self.is_fresh(device.device_id, point.role, now)
+            for device in self.devices.values()
+            for point in device.points
+            if point.role in roles
+        )
 
     def commanded(self, command: Command, now: int) -> None:
         """A command to a device of this room is on its way, whoever gave it."""
@@ -119,12 +135,10 @@ class RoomState:
         readings = self.readings.setdefault(reading.point, {})
         old = readings.get(reading.device_id)
         readings[reading.device_id] = reading
-        if (
-            old is not None
-            and old.value == reading.value
-            and old.quality == reading.quality
-            and (now < fresh_until(old)) == (now < fresh_until(reading))
-        ):
+        was_known = old is not None and now < fresh_until(old)
+        if was_known != (now < fresh_until(reading)):
+            self.settle(now)
+        elif old is not None and old.value == reading.value and old.quality == reading.quality:
             if reading.point != "illuminance" or reading.measured_at == old.measured_at:
                 return False
             return self._see_light(reading, now)

@@ -54,12 +54,12 @@ class Share:
                 await self._take(gained, group)
 
     async def _give_up(self, partitions: Sequence[Partition], group: "Group") -> None:
+        self.held.difference_update(partitions)
         positions = self._end(partitions)
         try:
             if self._revoked is not None:
                 await self._revoked(partitions)
         finally:
-            self.held.difference_update(partitions)
             group.release(self, partitions, positions)
 
     async def _take(self, partitions: Sequence[Partition], group: "Group") -> None:

@@ -5,20 +5,16 @@ A record is put at the end of its partition's log, for those who come later, and
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from zlib import crc32
 
-import structlog
-
-from insula.bus.backlog import Backlog, Latest, Lossless, is_resend
+from insula.bus.backlog import Latest, Lossless
 from insula.bus.group import Group, Share
+from insula.bus.memory_readers import MemoryMembership, MemorySubscription
 from insula.bus.partition import CompactedLog, Log, RetainedLog
 from insula.bus.port import Assigned, Outgoing, Partition, Positions, Record, Revoked, Slow, Start
 from insula.bus.topics import TOPICS
 from insula.clock import Clock
 from insula.errors import Unavailable
-
-log = structlog.get_logger("insula.bus")
 
 
 class MemoryBus:
@@ -32,7 +28,7 @@ class MemoryBus:
             for topic in TOPICS.values()
             for number in range(topic.partitions)
         }
-        self._clock = clock
+        self.clock = clock
         self._flows: dict[Partition, tuple[MemorySubscription, ...]] = dict.fromkeys(self.logs, ())
         self._groups: dict[str, Group] = {}
         self._readers: list[MemorySubscription] = []
@@ -67,7 +63,7 @@ class MemoryBus:
                 outgoing.key,
                 outgoing.value,
                 outgoing.headers,
-                self._clock.real(),
+                self.clock.real(),
             )
             self.logs[place].append(record)
             for reader in self._flows[place]:
@@ -113,7 +109,7 @@ class MemoryBus:
         group: str | None = None,
         assigned: Assigned | None = None,
         revoked: Revoked | None = None,
-    ) -> "MemorySubscription":
+    ) -> MemorySubscription:
         self._check_running()
         subscription = MemorySubscription(self, name, start, Latest() if slow == "latest" else Lossless())
         share = Share(
@@ -128,7 +124,7 @@ class MemoryBus:
         await subscription.open(share, self._group(group))
         return subscription
 
-    async def join(self, group: str, topic: str, *, assigned: Assigned, revoked: Revoked) -> "MemoryMembership":
+    async def join(self, group: str, topic: str, *, assigned: Assigned, revoked: Revoked) -> MemoryMembership:
         self._check_running()
         membership = MemoryMembership(self)
         share = Share(
@@ -154,15 +150,15 @@ class MemoryBus:
         self._groups = {name: group for name, group in self._groups.items() if group.members}
         return self._groups.setdefault(name, Group())
 
-    def flow(self, reader: "MemorySubscription", partitions: Iterable[Partition]) -> None:
+    def flow(self, reader: MemorySubscription, partitions: Iterable[Partition]) -> None:
         for place in partitions:
             self._flows[place] = (*self._flows[place], reader)
 
-    def halt(self, reader: "MemorySubscription", partitions: Iterable[Partition]) -> None:
+    def halt(self, reader: MemorySubscription, partitions: Iterable[Partition]) -> None:
         for place in partitions:
             self._flows[place] = tuple(other for other in self._flows[place] if other is not reader)
 
-    def forget(self, reader: "MemorySubscription | MemoryMembership") -> None:
+    def forget(self, reader: MemorySubscription | MemoryMembership) -> None:
         if isinstance(reader, MemoryMembership):
             self._memberships.remove(reader)
         else:
@@ -184,7 +180,7 @@ class MemoryBus:
     def dropped(self) -> int:
         return self._dropped
 
-    def mark(self, reader: "MemorySubscription", *, full: bool) -> None:
+    def mark(self, reader: MemorySubscription, *, full: bool) -> None:
         if full:
             self._full.add(reader)
         elif reader in self._full:
@@ -193,148 +189,3 @@ class MemoryBus:
 
     def count_dropped(self, number: int) -> None:
         self._dropped += number
-
-
-class MemorySubscription:
-    """A reader of the in-memory bus (port.Subscription)."""
-
-    def __init__(self, bus: MemoryBus, name: str, start: Start, backlog: Backlog) -> None:
-        self.name = name
-        self.task: asyncio.Task[object] | None = None
-        """Who takes the batches."""
-        self._bus = bus
-        self._start = start
-        self._backlog = backlog
-        self._limit = bus.full
-        self._positions: dict[Partition, int] = {}
-        self._waiter: asyncio.Future[None] | None = None
-        self._closed = False
-        self._share: Share
-        self._group: Group
-
-    @property
-    def untaken(self) -> int:
-        return len(self._backlog)
-
-    async def open(self, share: Share, group: Group) -> None:
-        self._share, self._group = share, group
-        group.add(share)
-        await share.settle(group)
-
-    async def batch(self, limit: int = 1000) -> Sequence[Record]:
-        self.task = asyncio.current_task()
-        while True:
-            if self._closed:
-                raise Unavailable(f"reader {self.name} is closed")
-            if self._share.unsettled:
-                await self._share.settle(self._group)
-            elif len(self._backlog):
-                return self._take(limit)
-            else:
-                await self._wait()
-
-    def _take(self, limit: int) -> list[Record]:
-        records = self._backlog.take(limit)
-        positions = self._positions
-        for record in records:
-            positions[record.topic, record.partition] = record.offset + 1
-        if len(self._backlog) < self._limit:
-            self._bus.mark(self, full=False)
-        return records
-
-    async def _wait(self) -> None:
-        self._waiter = asyncio.get_running_loop().create_future()
-        try:
-            await self._waiter
-        finally:
-            self._waiter = None
-
-    def positions(self) -> Positions:
-        return dict(self._positions)
-
-    async def close(self) -> None:
-        if self._closed:
-            return
-        self._closed = True
-        self._share.leave(self._group)
-        self._bus.forget(self)
-        self.wake()
-
-    # --- what the bus and the group call
-
-    def push(self, record: Record) -> None:
-        if len(self._backlog) >= self._limit and is_resend(record) and isinstance(self._backlog, Lossless):
-            self._bus.count_dropped(1)
-            return
-        self._backlog.push(record)
-        if len(self._backlog) >= self._limit:
-            self._bus.mark(self, full=True)
-        if self._waiter is not None:
-            self.wake()
-
-    def wake(self) -> None:
-        if self._waiter is not None and not self._waiter.done():
-            self._waiter.set_result(None)
-
-    def shed(self) -> None:
-        self._bus.count_dropped(self._backlog.shed())
-        if len(self._backlog) < self._limit:
-            self._bus.mark(self, full=False)
-
-    def begin(self, partitions: Sequence[Partition], positions: Positions) -> None:
-        for place in partitions:
-            kept = self._bus.logs[place]
-            first = min(max(positions.get(place, self._first(place, kept)), kept.begin), kept.end)
-            self._positions[place] = first
-            for record in kept.since(first):
-                self._backlog.push(record)
-        self._limit = self._bus.full + len(self._backlog)
-        self._bus.flow(self, partitions)
-
-    def _first(self, place: Partition, kept: Log) -> int:
-        if self._start == "beginning":
-            return kept.begin
-        if self._start == "end":
-            return kept.end
-        return self._start.get(place, kept.begin)
-
-    def end(self, partitions: Sequence[Partition]) -> Positions:
-        self._bus.halt(self, partitions)
-        self._backlog.discard(frozenset(partitions))
-        return {place: self._positions.pop(place) for place in partitions}
-
-
-class MemoryMembership:
-    """A share without data (port.Membership): a task of its own tells the member of changes."""
-
-    def __init__(self, bus: MemoryBus) -> None:
-        self.changed = asyncio.Event()
-        self._bus = bus
-        self._task: asyncio.Task[None] | None = None
-        self._share: Share
-        self._group: Group
-
-    async def open(self, share: Share, group: Group) -> None:
-        self._share, self._group = share, group
-        group.add(share)
-        await share.settle(group)
-        self._task = asyncio.create_task(self._run())
-
-    async def _run(self) -> None:
-        while True:
-            await self.changed.wait()
-            self.changed.clear()
-            try:
-                await self._share.settle(self._group)
-            except Exception:
-                log.exception("a group member's callback failed")
-
-    async def close(self) -> None:
-        task, self._task = self._task, None
-        if task is None:
-            return
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
-        self._share.leave(self._group)
-        self._bus.forget(self)

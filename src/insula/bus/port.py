@@ -1,6 +1,6 @@
 """The bus as Insula sees it: records in order in partitions, kept as bytes.
 
-Two implementations: ``memory.py`` (one process) and Apache Kafka. Both pass tests/contracts/bus.
+Two implementations: ``memory.py`` (one process) and Apache Kafka. Both pass tests/contracts/test_bus.py.
 """
 
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence

@@ -42,8 +42,8 @@ READINGS = (
     Action("zwave", "dimmers_get_level", "level", reason="get_dimmer_level"),
 )
 COMMANDS = (
-    Action("knx", "open_blinds", "move", kind="blind", value=100),
-    Action("knx", "close_blinds", "move", kind="blind", value=0),
+    Action("knx", "open_blinds", "move", kind="blind", value=100.0),
+    Action("knx", "close_blinds", "move", kind="blind", value=0.0),
     Action("knx", "percentage_blinds", "position", kind="blind"),
     Action("knx", "percentage_radiator", "valve", kind="radiator"),
     Action("zwave", "dimmers_set_level", "level"),
@@ -108,6 +108,6 @@ def whole_in(value: Whole, what: str) -> int:
     if isinstance(value, int):
         return value
     try:
-        return int(value)
+        return int(value.replace("_", "?"))
     except ValueError:
         raise Undecodable(f"{what} is no whole number: {value[:40]!r}") from None

@@ -7,7 +7,8 @@ import structlog
 
 from insula.building.state import RoomState
 from insula.bus.channel import Channel, Reader, Received
-from insula.bus.port import Partition
+from insula.bus.codec import RESULT
+from insula.bus.port import Partition, Record
 from insula.bus.topics import EVENTS, KNX, STATE, ZWAVE, partition_of
 from insula.clock import Clock
 from insula.controller.decisions import decisions
@@ -26,9 +27,6 @@ from insula.messages import (
 
 log = structlog.get_logger("insula.controller")
 
-GRACE_MS = 6_000
-"""After its start a room is decided once each point that the rules use was heard of, at the latest after this: every
-gateway re-sends all values within 5 s (building's clock)."""
 HEALTH_S = 5.0
 
 
@@ -42,7 +40,6 @@ class Controller:
         self._clock = clock
         self._instance = instance
         self._assigned: set[int] = set()
-        self._ready_at = 0
         self._moments: Moments[int] = Moments(clock.now, clock.sleep_until)
         self._expiries: Moments[str] = Moments(clock.real, self._real_sleep_until)
         self._waiting: dict[str, tuple[int, int, str]] = {}
@@ -50,10 +47,11 @@ class Controller:
     async def run(self) -> None:
         """Until cancelled. Decides once the devices, the rules and the leases are known."""
         await self._channel.devices.complete()
+        name = f"controller-{self._instance}"
         events = await self._channel.read(
-            [KNX.name, ZWAVE.name, EVENTS.name], name=f"controller-{self._instance}", slow="latest"
+            [KNX.name, ZWAVE.name, EVENTS.name], name=name, slow="latest", wanted=_no_decision
         )
-        state = await self._channel.read([STATE.name], name=f"controller-{self._instance}-state", start="beginning")
+        state = await self._channel.read([STATE.name], name=f"{name}-state", start="beginning", wanted=_no_health)
         self._devices_changed()
         forget_listener = self._channel.devices.on_change(self._devices_changed)
         try:
@@ -65,7 +63,6 @@ class Controller:
             await state.close()
 
     async def _decide_and_follow(self, events: Reader, state: Reader) -> None:
-        self._ready_at = self._clock.now() + GRACE_MS
         membership = await self._channel.bus.join(
             "controller", KNX.name, assigned=self._take_over, revoked=self._hand_over
         )
@@ -160,6 +157,8 @@ class Controller:
 
     def _devices_changed(self) -> None:
         self.known.rooms.set_devices(self._channel.devices)
+        for room in self.known.rooms:
+            room.settle(self._clock.now())
         self._look_at(self.known.rooms)
 
     def _look_at(self, rooms: Iterable[RoomState]) -> None:
@@ -256,8 +255,8 @@ class Controller:
         if self.known.rules is None or not self._decides(room):
             return ()
         now = self._clock.now()
-        if now < self._ready_at and next(room.unheard(self.known.rules.roles), None) is not None:
-            self._moments.add(self._ready_at, room.room_id)
+        if not room.settled(self.known.rules.roles, now):
+            self._moments.add(room.settled_at, room.room_id)
             return ()
         self.counters["decisions"] += 1
         made, changes_at = decisions(self.known.rules, room, cause, self._clock, self.known.zone)
@@ -269,3 +268,11 @@ class Controller:
             messages += (command, decision)
         self.counters["commands"] += len(made)
         return messages
+
+
+def _no_decision(record: Record) -> bool:
+    return record.topic != EVENTS.name or record.key == RESULT
+
+
+def _no_health(record: Record) -> bool:
+    return not record.key.startswith("health/")

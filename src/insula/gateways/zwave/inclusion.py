@@ -21,7 +21,7 @@ from insula.gateways.zwave.link import Connection, connect, unavailable
 INTERVIEW_S = 60.0
 """After a node is in: until the driver has asked it what it can."""
 NEED_PIN = (SecurityClass.S2_AUTHENTICATED, SecurityClass.S2_ACCESS_CONTROL)
-RETRY_S = 0.2
+RETRY_S = 0.5
 
 Say = Callable[[str], None]
 AskPin = Callable[[str], Awaitable[str]]
