@@ -52,6 +52,7 @@ class SimulatedRoom:
     state: RoomState = field(default_factory=lambda: RoomState(1))
     moves: list[tuple[int, str, float]] = field(default_factory=list)
     _goal: float | None = None
+    _wake_at: int = 0
 
     def luminance(self) -> float:
         return self.daylight() + self.lamp_lux * self.lamp / 100
@@ -66,6 +67,8 @@ class SimulatedRoom:
             for one in self._readings():
                 if self.state.take(one, self.now):
                     self._decide(one.id)
+            if self._wake_at <= self.now:
+                self._decide(f"time:{self._wake_at}")
 
     def restart(self, learned: float | None) -> None:
         """The controller forgets all but what is on ``state``, and hears of each value again."""
@@ -111,8 +114,10 @@ class SimulatedRoom:
 
     def _decide(self, cause: str) -> None:
         if not self.state.settled(self.rules.roles, self.now):
+            self._wake_at = self.state.settled_at
             return
         verdict = decide(self.rules, self.state, self.now, ZONE)
+        self._wake_at = verdict.changes_at or 0
         self.state.held = verdict.held
         for wish in verdict.due:
             command = Command(

@@ -144,6 +144,7 @@ class ApiServer:
     api: Any
 
     async def run(self) -> None:
+        await self.api.places.load()
         sock = listen(self.at.settings.api.host, self.at.settings.api.port)
         self.at.port = sock.getsockname()[1]
         async with asyncio.TaskGroup() as tasks:

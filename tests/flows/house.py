@@ -85,6 +85,7 @@ async def house(folder: Path, clock: ManualClock, text: str | None = None) -> As
     transport = httpx.ASGITransport(app=api.app, raise_app_exceptions=False)
     async with httpx.AsyncClient(transport=transport, base_url="http://insula") as http:
         it = House(clock, store, channel, knx, zwave, api, http)
+        await api.places.load()
         it.tasks = [asyncio.create_task(work, name=name) for name, work in _parts(it)]
         await asyncio.wait_for(_ready(it), 10)
         try:
@@ -109,8 +110,8 @@ def _parts(it: House) -> list[tuple[str, Coroutine[Any, Any, None]]]:
 
 
 async def _ready(it: House) -> None:
-    """The gateways serve the devices, and the API knows the beacons."""
+    """The gateways serve the devices."""
     await it.channel.devices.complete()
-    while not (it.knx.served and it.zwave.served and it.api.places.beacons()):
+    while not (it.knx.served and it.zwave.served):
         await asyncio.sleep(0)
     await settle()

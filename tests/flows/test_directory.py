@@ -87,7 +87,10 @@ async def test_a_consumer_of_2020_reads_the_list_to_its_marker(town: Town) -> No
     blind, _, sensor, _ = values[:4]
     assert {"room_number": 1, "kind": "blind", "bloc": 1, "floor": 4, "type": "knx"}.items() <= blind.items()
     assert {"room_number": 1, "node_id": 2, "name": "Multisensor 6", "type": "zwave"}.items() <= sensor.items()
-    assert (blind["gateway_id"], [point["role"] for point in blind["points"]]) == ("knx", ["position", "move", "stop"])
+    assert (blind["gateway_id"], [point["role"] for point in blind["points"]]) == (
+        "knx",
+        ["position", "move", "stop", "wind_alarm"],
+    )
 
 
 async def test_an_empty_building_has_a_list_too(town: Town) -> None:

@@ -241,7 +241,7 @@ async def test_a_lock_holds_the_blind_where_it_is(http: httpx.AsyncClient, simul
         ({"fault": "wall_switch", "room": 1, "kind": "lift", "point": "move", "value": 0}, "no such KNX device: lift"),
         ({"fault": "wall_switch", "room": 1, "point": "position", "value": 300}, "300"),
         ({"fault": "wall_switch", "room": 1, "point": "position", "value": 3, "address": "here"}, "address"),
-        ({"fault": "wind_alarm", "room": 2}, "room 2 has no device with a wind_alarm"),
+        ({"fault": "rain_alarm", "room": 2}, "room 2 has no device with a rain_alarm"),
         ({"fault": "device_fails", "room": 1, "source": "9/9/9"}, "no such KNX device: 9/9/9"),
     ],
 )

@@ -43,7 +43,8 @@ def test_the_demo_building() -> None:
     ]
     assert [device.bloc for device in devices_of(plan) if device.kind == "blind"] == [1, 2, 10, 11]
     assert [device.node_id for device in devices_of(plan) if device.type == "zwave"] == list(range(2, 10))
-    assert plan.rooms[2].devices[0].points == points_2020("blind", 10, 4)
+    alarm = Point(role="wind_alarm", status="5/4/10")
+    assert plan.rooms[2].devices[0].points == (*points_2020("blind", 10, 4), alarm)
     assert [point.role for point in plan.rooms[0].devices[2].points] == [
         "temperature",
         "humidity",

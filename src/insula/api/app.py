@@ -34,8 +34,7 @@ class Api:
     health: HealthBoard
 
     async def run(self) -> None:
-        """Follow the bus, for ever."""
-        await self.places.load()
+        """Follow the bus, for ever; the beacons are to be loaded before (``places.load``)."""
         async with asyncio.TaskGroup() as tasks:
             for part in (self.places, self.commands, self.values, self.health):
                 tasks.create_task(part.run(), name=f"api {type(part).__name__}")

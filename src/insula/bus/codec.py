@@ -16,16 +16,18 @@ from insula.bus.keys import lease_key as lease_key
 from insula.bus.port import Outgoing, Record
 from insula.bus.topics import END_OF_DEVICES
 from insula.bus.wire import (
-    COMMANDS,
+    COMMANDS_BY_KEY,
     READ_POINT,
-    READINGS,
+    READINGS_BY_KEY,
     SET_POINT,
     Action,
     WireCommand,
     WireMessage,
     WireReading,
+    command_action,
     number_in,
     number_out,
+    reading_action,
     whole_in,
 )
 from insula.errors import Undecodable, UnknownDevice
@@ -53,10 +55,6 @@ _decoders: dict[Any, msgspec.json.Decoder[Any]] = {
     type_: msgspec.json.Decoder(type_)
     for type_ in (WireReading, WireCommand, CommandResult, Decision, DeviceRecord, *STATE_TYPES.values())
 }
-_readings_by_key: dict[tuple[str, str], Action] = {(action.topic, action.key): action for action in READINGS}
-_commands_by_key: dict[tuple[str, str], Action] = {(action.topic, action.key): action for action in COMMANDS}
-_readings_by_point = {(action.topic, action.kind, action.point): action for action in READINGS}
-_commands_by_point = {(action.topic, action.kind, action.point, action.value): action for action in COMMANDS}
 
 
 class Codec:
@@ -96,7 +94,7 @@ class Codec:
 
     def _encode_reading(self, reading: Reading) -> Outgoing:
         device, role = self._find(reading.device_id, reading.point)
-        action = _readings_by_point.get((device.type, _kind(device), role.name)) if _named_in_2020(device) else None
+        action = reading_action(device, role)
         wire = WireReading(
             value=number_out(reading.value, role),
             id=reading.id,
@@ -123,7 +121,7 @@ class Codec:
     def _encode_command(self, command: Command) -> Outgoing:
         device, role = self._find(command.device_id, command.point)
         value = number_out(command.value, role)
-        action = _command_action(device, role, value) if _named_in_2020(device) else None
+        action = command_action(device, role, value)
         wire = WireCommand(
             id=command.id,
             at=command.at,
@@ -151,10 +149,10 @@ class Codec:
 
     def _decode_point(self, record: Record, value: bytes) -> Reading | Command:
         place = (record.topic, record.key)
-        if record.key == READ_POINT or place in _readings_by_key:
-            return self._decode_reading(record, _parse(WireReading, value), _readings_by_key.get(place))
-        if record.key == SET_POINT or place in _commands_by_key:
-            return self._decode_command(record, _parse(WireCommand, value), _commands_by_key.get(place))
+        if record.key == READ_POINT or place in READINGS_BY_KEY:
+            return self._decode_reading(record, _parse(WireReading, value), READINGS_BY_KEY.get(place))
+        if record.key == SET_POINT or place in COMMANDS_BY_KEY:
+            return self._decode_command(record, _parse(WireCommand, value), COMMANDS_BY_KEY.get(place))
         raise Undecodable(f"no such key on topic {record.topic}: {record.key!r}")
 
     def _decode_reading(self, record: Record, wire: WireReading, action: Action | None) -> Reading:
@@ -259,21 +257,6 @@ def _needed(value: int | str | None, what: str) -> int:
 def _id_of(record: Record) -> str:
     """An id for a record of 2020, which has none: the same each time it is read."""
     return blake2b(f"{record.place} {record.at}".encode(), digest_size=16).hexdigest()
-
-
-def _kind(device: DeviceRecord) -> str:
-    return device.kind if device.type == "knx" else ""
-
-
-def _named_in_2020(device: DeviceRecord) -> bool:
-    if not device.default_gateway:
-        return False
-    return device.node_id is not None if device.type == "zwave" else None not in (device.bloc, device.floor)
-
-
-def _command_action(device: DeviceRecord, role: Role, value: float) -> Action | None:
-    said_by_key = value if role.name == "move" else None
-    return _commands_by_point.get((device.type, _kind(device), role.name, said_by_key))
 
 
 def _cleaned(point: str, value: float) -> float:

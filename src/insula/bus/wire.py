@@ -9,7 +9,7 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from insula.errors import Undecodable
-from insula.messages import CommandClass, Origin, Protocol, Quality
+from insula.messages import CommandClass, DeviceRecord, Origin, Protocol, Quality
 from insula.points import Role
 
 READ_POINT = "read_point"
@@ -48,6 +48,34 @@ COMMANDS = (
     Action("knx", "percentage_radiator", "valve", kind="radiator"),
     Action("zwave", "dimmers_set_level", "level"),
 )
+
+
+READINGS_BY_KEY: dict[tuple[str, str], Action] = {(action.topic, action.key): action for action in READINGS}
+COMMANDS_BY_KEY: dict[tuple[str, str], Action] = {(action.topic, action.key): action for action in COMMANDS}
+_readings_by_point = {(action.topic, action.kind, action.point): action for action in READINGS}
+_commands_by_point = {(action.topic, action.kind, action.point, action.value): action for action in COMMANDS}
+
+
+def reading_action(device: DeviceRecord, role: Role) -> Action | None:
+    """The action of 2020 that says this of this device; None if there is none."""
+    return _readings_by_point.get((device.type, _kind(device), role.name)) if _named_in_2020(device) else None
+
+
+def command_action(device: DeviceRecord, role: Role, value: float) -> Action | None:
+    """The action of 2020 that asks this of this device; None if there is none."""
+    said_by_key = value if role.name == "move" else None
+    action = _commands_by_point.get((device.type, _kind(device), role.name, said_by_key))
+    return action if _named_in_2020(device) else None
+
+
+def _kind(device: DeviceRecord) -> str:
+    return device.kind if device.type == "knx" else ""
+
+
+def _named_in_2020(device: DeviceRecord) -> bool:
+    if not device.default_gateway:
+        return False
+    return device.node_id is not None if device.type == "zwave" else None not in (device.bloc, device.floor)
 
 
 class WireMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
