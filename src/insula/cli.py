@@ -34,6 +34,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         app(sys.argv[1:] if arguments is None else arguments)
     except InsulaError as error:
         sys.exit(f"insula: {error}")
+    except BrokenPipeError:  # whoever read our output has had enough
+        sys.stdout = None
+        sys.exit(0)
     except OSError as error:
         sys.exit(f"insula: {error.strerror or error}")
 

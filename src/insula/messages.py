@@ -174,8 +174,8 @@ class Rule(Message, frozen=True, kw_only=True):
 
     ``target`` is ``kind.point`` (``blind.position``). ``otherwise``: the wish when the condition is known to be
     false. Rules of one target are tried in order; the first with a wish wins. A condition with a stale or
-    unknown value that matters has no wish. ``dwell_s``: the least time between two moves; ``hysteresis``: see
-    the rule files (building/rulesets).
+    unknown value that matters has no answer: neither it nor the rules after it wish anything. ``dwell_s``: the least
+    time between two moves; ``hysteresis``: docs/how-to/write-rules.md.
     """
 
     name: str

@@ -1,12 +1,16 @@
 """HTTP in, commands and readings out: the 16 routes, over the bus and both gateways."""
 
+import asyncio
+import json
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from insula.api.bus import records_as_lines
 from insula.clock import ManualClock
 from insula.messages import COMMAND_LIFE_MS
 from tests.flows.house import ROOM_1, ROOM_2, UUID, House, house
@@ -247,3 +251,22 @@ async def test_bus_window_takes_records_of_2020(home: House) -> None:
     assert (await home.http.post("/api/v1/bus/nothing", json=record)).status_code == 404
     assert (await home.http.post("/api/v1/bus/db", json=record)).status_code == 400
     assert (await home.http.post("/api/v1/bus/knx", json={"value": {}})).status_code == 400
+
+
+async def test_bus_window_shows_records_as_they_are_on_the_wire(home: House) -> None:
+    device = home.device(1, "position")
+    seen = asyncio.create_task(_first_line(records_as_lines(home.channel, "knx", "end")))
+    await home.measure(1, "position", 0)
+    async with asyncio.timeout(10):
+        line = await seen
+    assert line["key"] == "read_percentage_blinds"
+    assert line["headers"]["point"] == f"{device.device_id}/position"
+    assert {"kind": "blind", "bloc": 1, "floor": 4, "reason": "read_percentage_blinds", "value": 0}.items() <= line[
+        "value"
+    ].items()
+
+
+async def _first_line(lines: AsyncIterator[bytes]) -> Any:
+    async for line in lines:
+        return json.loads(line)
+    return None

@@ -30,7 +30,7 @@ def bus_routes(channel: Channel) -> list[HTTPRouteHandler]:
     @get("/bus/{topic:str}", summary="Follow a topic (one JSON object a line)", tags=["bus"])
     async def follow(topic: FromPath[str], start: FromQuery[Literal["beginning", "end"]] = "end") -> Stream:
         _check(topic)
-        return Stream(_lines(channel, topic, start), media_type="application/x-ndjson")
+        return Stream(records_as_lines(channel, topic, start), media_type="application/x-ndjson")
 
     @post("/bus/{topic:str}", summary="Put a record on a topic", tags=["bus"], status_code=202)
     async def produce(topic: FromPath[str], data: JSONBody[NewRecord]) -> dict[str, Any]:
@@ -49,7 +49,7 @@ def _check(topic: str) -> None:
         raise NotFound(f"no topic {topic}; there are: {', '.join(TOPICS)}")
 
 
-async def _lines(channel: Channel, topic: str, start: Start) -> AsyncIterator[bytes]:
+async def records_as_lines(channel: Channel, topic: str, start: Start) -> AsyncIterator[bytes]:
     """An empty line every 15 s lets a dropped connection be noticed."""
     subscription = await channel.bus.subscribe([topic], name="api bus window", start=start, slow="latest")
     try:

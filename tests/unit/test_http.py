@@ -1,0 +1,44 @@
+"""An application served inside our own loop, and ended with its task."""
+
+import asyncio
+from typing import Any
+
+import httpx
+import pytest
+
+from insula.http import listen, serve
+
+
+async def hello(scope: dict[str, Any], receive: Any, send: Any) -> None:
+    if scope["type"] == "lifespan":
+        while True:
+            message = await receive()
+            await send({"type": f"{message['type']}.complete"})
+            if message["type"] == "lifespan.shutdown":
+                return
+    await send({"type": "http.response.start", "status": 200, "headers": []})
+    await send({"type": "http.response.body", "body": b"hello"})
+
+
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1"])
+async def test_it_answers_until_its_task_ends(host: str) -> None:
+    sock = listen(host, 0)
+    port = sock.getsockname()[1]
+    ready = asyncio.Event()
+    task = asyncio.create_task(serve(hello, sock, ready.set))
+    async with asyncio.timeout(10):
+        await ready.wait()
+    url = f"http://[{host}]:{port}/" if ":" in host else f"http://{host}:{port}/"
+    async with httpx.AsyncClient() as client:
+        assert (await client.get(url)).text == "hello"
+    task.cancel()
+    await asyncio.wait([task])
+    assert task.cancelled()
+    assert sock.fileno() == -1
+
+
+def test_a_taken_port_is_an_error_at_once() -> None:
+    sock = listen("127.0.0.1", 0)
+    with pytest.raises(OSError, match="in use"):
+        listen("127.0.0.1", sock.getsockname()[1])
+    sock.close()
