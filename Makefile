@@ -33,7 +33,7 @@ check: .venv/developing ## format, lint, types, layers, docs: the quick part
 	@$(BIN)/pytest --no-header tests/test_layers.py tests/test_docs.py
 
 test: check ## every test, with coverage
-	@$(BIN)/pytest --cov --cov-report=term --cov-fail-under=90 $(ARGS)
+	@$(BIN)/pytest -n 2 --dist loadscope --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 format: .venv/developing ## put the code into its form
 	@$(BIN)/ruff format .
