@@ -1,8 +1,10 @@
 """The only place that joins parts: what runs in a process, and in which order it starts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+import fcntl
+import socket
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -13,6 +15,7 @@ from insula.bus.channel import Channel
 from insula.bus.devices import DeviceIndex
 from insula.bus.memory import MemoryBus
 from insula.clock import Clock, SystemClock
+from insula.errors import InputError, Unavailable
 from insula.gateways.port import FieldBus
 from insula.http import listen, serve
 from insula.messages import GatewayRecord, new_id
@@ -39,8 +42,13 @@ class Installation:
     bus: MemoryBus
     channel: Channel
     run_id: str = field(default_factory=new_id)
-    port: int = 0
+    http: socket.socket | None = None
+    """Listening already, if the API is among the parts."""
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def port(self) -> int:
+        return int(self.http.getsockname()[1]) if self.http is not None else 0
 
     def make(self, name: str) -> Part:
         """The part of that name; only its own modules are imported."""
@@ -69,25 +77,65 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
         await store.stop()
 
 
+@contextmanager
+def only_one(folder: Path) -> Iterator[None]:
+    """The in-memory bus is for one process: a second one on this folder would drive the same devices. Unavailable."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise Unavailable(f"another Insula runs on {folder}") from None
+        yield
+
+
+@contextmanager
+def listening(settings: Settings, parts: Iterable[str] = PARTS) -> Iterator[socket.socket | None]:
+    """The API's socket, before anything else is begun. Raises InputError if its port is taken."""
+    sock = listen(settings.api.host, settings.api.port) if "api" in parts else None
+    try:
+        yield sock
+    finally:
+        if sock is not None:
+            sock.close()
+
+
 @asynccontextmanager
-async def installation(settings: Settings, clock: Clock) -> AsyncIterator[Installation]:
+async def installation(
+    settings: Settings, clock: Clock, http: socket.socket | None = None
+) -> AsyncIterator[Installation]:
     """The bus and the database, started; stopped at the end."""
+    with only_one(Path(settings.data)):
+        async with _started(settings, clock, http) as at:
+            yield at
+
+
+@asynccontextmanager
+async def _started(settings: Settings, clock: Clock, http: socket.socket | None) -> AsyncIterator[Installation]:
     async with open_store(settings) as store:
         bus = MemoryBus(clock)
         await bus.start()
         try:
-            yield Installation(settings, clock, store, bus, Channel(bus, DeviceIndex()))
+            yield Installation(settings, clock, store, bus, Channel(bus, DeviceIndex()), http=http)
         finally:
             await bus.stop()
 
 
 async def run_parts(settings: Settings, parts: Iterable[str], ready: Callable[[Installation], None]) -> None:
-    """Run these parts of the building until cancelled; ``ready`` is called once HTTP answers."""
-    clock = SystemClock(settings.clock.speed, settings.clock.start_ms())
-    async with installation(settings, clock) as at, asyncio.TaskGroup() as tasks:
-        tasks.create_task(at.run(parts), name="parts")
-        await at.ready.wait()
-        ready(at)
+    """Run these parts of the building until cancelled; ``ready`` is called once HTTP answers. InputError for a clock
+    that would go back at the next start."""
+    epoch, anchor = settings.clock.start()
+    if anchor is None and (epoch is not None or settings.clock.speed != 1):
+        raise InputError(
+            "clock.epoch: give BUILDING@REAL, as `insula simulate` prints it: a restart goes on from there"
+        )
+    clock = SystemClock(settings.clock.speed, epoch, anchor)
+    with listening(settings, parts) as http:
+        async with installation(settings, clock, http) as at, asyncio.TaskGroup() as tasks:
+            tasks.create_task(at.run(parts), name="parts")
+            if http is not None:
+                await at.ready.wait()
+            ready(at)
 
 
 # --- the parts
@@ -144,12 +192,11 @@ class ApiServer:
     api: Any
 
     async def run(self) -> None:
+        assert self.at.http is not None, "the API listens before its part is made"
         await self.api.places.load()
-        sock = listen(self.at.settings.api.host, self.at.settings.api.port)
-        self.at.port = sock.getsockname()[1]
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.api.run(), name="api")
-            tasks.create_task(serve(self.api.app, sock, self.at.ready.set), name="http")
+            tasks.create_task(serve(self.api.app, self.at.http, self.at.ready.set), name="http")
 
 
 _MAKERS: dict[str, Callable[[Installation], Part]] = {

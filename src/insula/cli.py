@@ -4,6 +4,7 @@ import asyncio
 import signal
 import sys
 from collections.abc import Coroutine, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -47,9 +48,9 @@ def demo(
     host: str | None = None,
     port: int | None = None,
     data: DataFolder = None,
-    rooms: int = 4,
-    knx_port: int = 13671,
-    zwave_port: int = 13000,
+    rooms: Annotated[int | None, Parameter(help="of a new building (default 4)")] = None,
+    knx_port: Annotated[int | None, Parameter(help="of the simulated interface (default 13671)")] = None,
+    zwave_port: Annotated[int | None, Parameter(help="of the simulated server (default 13000)")] = None,
     control_port: int = 8090,
     speed: Speed = None,
     epoch: Epoch = None,
@@ -113,11 +114,14 @@ def simulate(
 
     loaded = _settings(None, speed=speed, epoch=epoch)
     plan = load_plan(building) if building else parse_plan(demo_building(rooms))
-    clock = SystemClock(loaded.clock.speed, loaded.clock.start_ms())
+    clock = SystemClock(loaded.clock.speed, *loaded.clock.start())
 
     def ready(addresses: dict[str, str]) -> None:
         for name, address in addresses.items():
             _say(f"{name}: {address}")
+        if (loaded.clock.speed, clock.epoch) != (1, clock.anchor):
+            shared = "@".join(_iso(moment) for moment in (clock.epoch, clock.anchor))
+            _say(f"the same time for `insula run`: --speed {loaded.clock.speed:g} --epoch {shared}")
 
     _run(run_simulation(plan, clock, host, knx_port, zwave_port, control_port, seed, ready))
 
@@ -261,6 +265,10 @@ def _store(settings: Path | None, data: Path | None) -> Any:
     from insula.bootstrap import open_store
 
     return open_store(_settings(settings, data=data))
+
+
+def _iso(moment: int) -> str:
+    return datetime.fromtimestamp(moment / 1000, UTC).isoformat(timespec="milliseconds")
 
 
 def _address(host: str, port: int) -> str:

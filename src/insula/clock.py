@@ -31,21 +31,22 @@ class Clock(Protocol):
 
 
 class SystemClock:
-    """The machine's clock; the building's runs ``speed`` times as fast from ``epoch`` (ms; None = now) on."""
+    """The machine's clock. The building's time was ``epoch`` at the real moment ``anchor`` (both ms; None: now) and
+    runs ``speed`` times as fast: processes given the same three share one time."""
 
-    def __init__(self, speed: float = 1.0, epoch: int | None = None) -> None:
+    def __init__(self, speed: float = 1.0, epoch: int | None = None, anchor: int | None = None) -> None:
         self.speed = speed
-        self._start = time.time_ns() // 1_000_000 if epoch is None else epoch
-        self._monotonic = time.monotonic_ns()
+        self.anchor = self.real() if anchor is None else anchor
+        self.epoch = self.anchor if epoch is None else epoch
 
     def now(self) -> int:
-        return self._start + int((time.monotonic_ns() - self._monotonic) * self.speed) // 1_000_000
+        return self.building(self.real())
 
     def real(self) -> int:
         return time.time_ns() // 1_000_000
 
     def building(self, real: int) -> int:
-        return self.now() - round((self.real() - real) * self.speed)
+        return self.epoch + int((real - self.anchor) * self.speed)
 
     async def sleep_until(self, moment: int) -> None:
         while (left := moment - self.now()) > 0:

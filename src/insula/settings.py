@@ -36,20 +36,27 @@ class LogSettings(Section, frozen=True, kw_only=True):
 
 
 class ClockSettings(Section, frozen=True, kw_only=True):
-    """The building's clock: ``speed`` times as fast as real time, from ``epoch`` on (ISO 8601; empty: now)."""
+    """The building's clock runs ``speed`` times as fast. ``epoch`` (ISO 8601, without a zone UTC; empty: now) is where
+    it starts; ``BUILDING@REAL``: what it was at a real moment, so that several processes share one time."""
 
     speed: Annotated[float, msgspec.Meta(gt=0, le=10_000)] = 1.0
     epoch: str = ""
 
-    def start_ms(self) -> int | None:
-        """``epoch`` in ms since 1970 UTC (without a zone: UTC); None: now. Raises InputError."""
-        if not self.epoch:
-            return None
-        try:
-            moment = datetime.fromisoformat(self.epoch)
-        except ValueError as error:
-            raise InputError(f"clock.epoch: {error}") from error
-        return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
+    def start(self) -> tuple[int | None, int | None]:
+        """The building's time, and the real moment at which it was so (ms since 1970 UTC); None: not given.
+        Raises InputError."""
+        building, _, real = self.epoch.partition("@")
+        return _moment(building), _moment(real)
+
+
+def _moment(text: str) -> int | None:
+    if not text:
+        return None
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError as error:
+        raise InputError(f"clock.epoch: {error}") from error
+    return round((moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp() * 1000)
 
 
 class RecorderSettings(Section, frozen=True, kw_only=True):

@@ -79,6 +79,7 @@ def test_importing_an_export_changes_nothing(insula: Run, house: Path) -> None:
         (("run", "--settings", "absent.toml"), "absent.toml"),
         (("demo", "--rooms", "0", "--data", "x", "--port", "0"), "1 to 2040 rooms"),
         (("demo", "--speed", "0"), "clock.speed"),
+        (("run", "--speed", "60", "--port", "0"), "BUILDING@REAL"),
     ],
 )
 def test_wrong_input_is_one_clear_line(insula: Run, words: tuple[str, ...], error: str) -> None:

@@ -10,8 +10,9 @@ import httpx
 import pytest
 
 from insula.demo import CLOCK_FILE, Demo, DemoOptions, run_demo
-from insula.errors import InputError
+from insula.errors import InputError, Unavailable
 from insula.settings import ApiSettings, ClockSettings, Settings
+from insula.store.building import stored_plan
 from tests.flows.house import ROOM_1, ROOM_2
 
 FREE = DemoOptions(knx_port=0, zwave_port=0, control_port=0)
@@ -97,6 +98,55 @@ async def test_the_building_and_its_clock_go_on_where_they_stopped(tmp_path: Pat
     async with running(folder, DemoOptions(2, 0, 0, 0, reset=True), epoch="") as (it, http):
         assert it.fresh
         assert len((await http.get("/get_beacons")).json()["beacons"]) == 2
+
+
+async def test_actuators_stand_where_they_were_left(tmp_path: Path) -> None:
+    folder = tmp_path / "demo"
+    async with running(folder) as (it, http):
+        await until(http, "/read_percentage_blinds", {"success": True})
+        for route, percentage in (("/percentage_blinds", 99), ("/percentage_radiator", 55), ("/percentage_dimmers", 7)):
+            answer = await http.get(route, params=ROOM_1 | {"percentage": str(percentage)})
+            assert answer.json() == {"success": True}
+        await until(http, "/read_percentage_blinds", {"value": 99})
+        await until(http, "/dimmer_get_level", {"value": 7})
+    async with running(folder, epoch="") as (it, http):
+        await until(http, "/read_percentage_blinds", {"value": 99})
+        await until(http, "/dimmer_get_level", {"value": 7})
+        assert it.simulation.world.rooms[1].valves[0].position == 55
+        assert not it.fresh
+
+
+async def test_one_process_a_folder(tmp_path: Path) -> None:
+    async with running(tmp_path / "demo"):
+        with pytest.raises(Unavailable, match="another Insula runs on"):
+            async with running(tmp_path / "demo"):
+                pass
+
+
+async def test_rooms_are_those_of_the_folder_unless_it_is_reset(tmp_path: Path) -> None:
+    async with running(tmp_path / "demo", DemoOptions(2, 0, 0, 0)):
+        pass
+    with pytest.raises(InputError, match="a building of 2 rooms: --reset"):
+        async with running(tmp_path / "demo", DemoOptions(3, 0, 0, 0)):
+            pass
+
+
+async def test_ports_of_this_start_are_taken(tmp_path: Path) -> None:
+    for _ in range(2):
+        async with running(tmp_path / "demo") as (it, http):
+            await until(http, "/health", {"status": "ok"}, {})
+            stored = await stored_plan(it.installation.store)
+            ports = [gateway.options["port"] for gateway in stored.gateways if gateway.type == "knx"]
+            assert ports == [interface.port for interface in it.simulation.interfaces.values()]
+
+
+async def test_a_full_disk_stops_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    async with running(tmp_path / "demo") as (_, http):
+        assert (await http.get("/health")).status_code == 200
 
 
 async def test_reset_leaves_a_folder_that_is_no_demo_alone(tmp_path: Path) -> None:

@@ -16,6 +16,13 @@ async def test_building_time_runs_fast_while_real_time_does_not() -> None:
     assert before >= 1000
 
 
+def test_processes_given_the_same_share_one_time() -> None:
+    one, other = SystemClock(60, 5_000, 1_000), SystemClock(60, 5_000, 1_000)
+    assert one.building(1_000) == 5_000
+    assert one.building(2_000) == other.building(2_000) == 65_000
+    assert SystemClock().building(123_456) == 123_456
+
+
 async def test_sleeping_until_the_past_returns_at_once() -> None:
     clock = SystemClock()
     async with asyncio.timeout(5):

@@ -53,11 +53,11 @@ def test_missing_file_is_an_error(tmp_path: Path) -> None:
 
 
 def test_epoch_is_utc_unless_it_says_otherwise() -> None:
-    def start(epoch: str) -> int | None:
-        return load_settings(environment={"INSULA_CLOCK_EPOCH": epoch}).clock.start_ms()
+    def start(epoch: str) -> tuple[int | None, int | None]:
+        return load_settings(environment={"INSULA_CLOCK_EPOCH": epoch}).clock.start()
 
-    assert start("") is None
-    assert start("2026-01-01T00:00") == 1_767_225_600_000
-    assert start("2026-01-01T01:00+01:00") == 1_767_225_600_000
+    assert start("") == (None, None)
+    assert start("2026-01-01T00:00") == (1_767_225_600_000, None)
+    assert start("2026-01-01T01:00+01:00@2026-01-01T00:00:01Z") == (1_767_225_600_000, 1_767_225_601_000)
     with pytest.raises(InputError, match=r"clock\.epoch"):
         start("yesterday")

@@ -64,8 +64,9 @@ class World:
             await self.clock.sleep(self.tick_s)
             if (left := TICK_REAL_S - (self.clock.real() - begun) / 1000) > 0:
                 await self.clock.real_sleep(left)
-            while (behind := self.clock.now() - self.moment) > 0:
-                self._advance(min(SUBSTEP_S, behind / 1000))
+            now = self.clock.now()
+            while self.moment < now:
+                self._advance(min(SUBSTEP_S, (now - self.moment) / 1000))
                 await asyncio.sleep(0)
 
     def step(self, seconds: float) -> None:
