@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+from sqlalchemy import select
 
 from insula.api.app import Api, create_api
 from insula.api.commands import ANSWER_WITHIN_S
@@ -25,6 +26,7 @@ from insula.messages import DeviceRecord
 from insula.recorder.recorder import Recorder
 from insula.store.building import import_plan
 from insula.store.engine import Store
+from insula.store.tables import Log
 
 UUID = "b9407f30-f5f8-466e-aff9-25556b57fe6d"
 ROOM_1 = {"uuid": UUID, "major": "17644", "minor": "12302"}
@@ -57,6 +59,16 @@ class House:
         self.bus_of(device).press(device.device_id, point, value)
         await settle()
         return device
+
+    async def recorded(self) -> None:
+        """Log holds what was measured so far: the recorder's own thread writes it."""
+        async with asyncio.timeout(10):
+            while not await self._log_rows():
+                await self.clock.advance(0.5)
+
+    async def _log_rows(self) -> int:
+        async with self.store.read() as connection:
+            return len((await connection.execute(select(Log.c.device).limit(1))).all())
 
     async def get(self, route: str, beacon: Mapping[str, str] = ROOM_1, **query: object) -> httpx.Response:
         async with asyncio.timeout(20):
