@@ -10,6 +10,7 @@ import structlog
 
 from insula import cli
 from insula.building.demo import demo_building
+from insula.building.rules import SETS
 from insula.simulator.zwave_server import ZwaveServer
 
 Run = Callable[..., tuple[object, str]]
@@ -69,6 +70,29 @@ def test_importing_an_export_changes_nothing(insula: Run, house: Path) -> None:
     _, text = insula("building", "export")
     house.write_text(text)
     assert insula("building", "import", str(house)) == (0, "0 changes\n")
+
+
+def test_rules_are_found_beside_the_building_file(insula: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    file, rules = folder / "house.toml", folder / "my.toml"
+    file.write_text(demo_building().replace("[building]", '[building]\nrules = "my.toml"'))
+    rules.write_text((SETS / "default.toml").read_text())
+    assert insula("building", "import", str(file))[0] == 0
+    assert insula("building", "import", str(file)) == (0, "0 changes\n")
+    rules.write_text(rules.read_text().replace("humidity > 50", "humidity > 55"))
+    assert insula("building", "import", str(file)) == (0, "~ rules: my.toml changed\n1 changes\n")
+    rules.write_text(rules.read_text().replace("humidity > 55", "humidty > 55"))
+    status, _ = insula("building", "import", str(file))
+    line = next(n for n, text in enumerate(rules.read_text().splitlines(), 1) if "humidty" in text)
+    assert f"my.toml, line {line}: when: no value named 'humidty'" in str(status)
+
+
+@pytest.mark.parametrize("command", ["check", "import"])
+def test_file_without_rooms_is_refused(insula: Run, house: Path, command: str) -> None:
+    insula("building", "import", str(house))
+    house.write_text("")
+    assert insula("building", command, str(house)) == ("insula: line 1: no room: a building has at least one", "")
 
 
 @pytest.mark.parametrize(

@@ -1,12 +1,13 @@
 """The building's own settings, and its gateways, from the building file."""
 
+from pathlib import Path
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from insula.building.file_table import Table, hint
-from insula.building.model import GatewayPlan
-from insula.building.rules import load_ruleset
+from insula.building.model import BuildingPlan, GatewayPlan
+from insula.building.rules import is_file, load_ruleset
 from insula.errors import InputError
-from insula.messages import BuildingSettings, GatewayOption, Protocol
+from insula.messages import BuildingSettings, GatewayOption, Protocol, RuleSet
 
 GATEWAY_OPTIONS: dict[str, dict[str, type]] = {
     "knx": {
@@ -31,7 +32,7 @@ def read_building(table: Table) -> tuple[str, BuildingSettings]:
         time_zone=_time_zone(table),
         latitude=_degrees(table, "latitude", 90),
         longitude=_degrees(table, "longitude", 180),
-        rules=_rules(table),
+        rules=table.get("rules", str, "default"),
         hand_hold_s=table.get("hand_hold_min", float, 60.0) * 60,
     )
     for key, value in (("site", site), ("name", settings.name)):
@@ -59,13 +60,17 @@ def _degrees(table: Table, key: str, limit: float) -> float:
     return value
 
 
-def _rules(table: Table) -> str:
-    name = table.get("rules", str, "default")
+def read_rules(table: Table, name: str, folder: Path, known: BuildingPlan | None) -> RuleSet | None:
+    """The rules of a file; None for a set that comes with Insula. If the file is not there, those of the building as
+    it is now, when it got them from a file of that name: an export can be imported without its rules' file."""
+    if known is not None and known.rules and known.settings.rules == name and not (folder / name).exists():
+        return known.rules
     try:
-        load_ruleset(name)
+        ruleset = load_ruleset(name, folder)
     except InputError as error:
         table.fault(f"rules: {error}", "rules")
-    return name
+        return None
+    return ruleset if is_file(name) else None
 
 
 def read_gateways(tables: list[Table]) -> dict[str, GatewayPlan]:
