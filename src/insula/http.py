@@ -8,6 +8,8 @@ from typing import Any
 
 import uvicorn
 
+from insula.errors import InputError
+
 
 class _Server(uvicorn.Server):
     @contextmanager
@@ -16,17 +18,24 @@ class _Server(uvicorn.Server):
         yield
 
 
+def check_port(port: int) -> None:
+    """Raises InputError."""
+    if not 0 <= port <= 65535:
+        raise InputError(f"port must be 0-65535, not {port}")
+
+
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket (port 0: a free one). Raises OSError when the port is taken."""
+    """A listening socket (port 0: a free one). Raises OSError, which names both, when the port is taken."""
+    check_port(port)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
         sock.listen(1024)
-    except OSError:
+    except OSError as error:
         sock.close()
-        raise
+        raise OSError(error.errno, f"{host}:{port}: {error.strerror}") from error
     sock.setblocking(False)
     return sock
 

@@ -1,8 +1,10 @@
 """The commands as a person types them; errors are one line and status 1."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -11,6 +13,7 @@ import structlog
 from insula import cli
 from insula.building.demo import demo_building
 from insula.building.rules import SETS
+from insula.http import listen
 from insula.simulator.zwave_server import ZwaveServer
 
 Run = Callable[..., tuple[object, str]]
@@ -103,12 +106,45 @@ def test_file_without_rooms_is_refused(insula: Run, house: Path, command: str) -
         (("run", "--settings", "absent.toml"), "absent.toml"),
         (("demo", "--rooms", "0", "--data", "x", "--port", "0"), "1 to 2040 rooms"),
         (("demo", "--speed", "0"), "clock.speed"),
+        (("run", "--port", "99999"), "port must be 0-65535"),
+        (("demo", "--data", "x", "--port", "0", "--knx-port", "99999"), "port must be 0-65535"),
+        (("demo", "--data", "x", "--port", "0", "--knx-port", "0", "--zwave-port", "99999"), "out of range 0-65535"),
+        (("building", "export", "--data", "/dev/null/x"), "/dev/null/x: "),
+        (("bus", "tail", "knx", "--url", "nonsense"), "nonsense: no address"),
     ],
 )
 def test_wrong_input_is_one_clear_line(insula: Run, words: tuple[str, ...], error: str) -> None:
     status, _ = insula(*words)
     assert str(status).startswith("insula: ")
     assert error in str(status)
+
+
+def test_taken_port_is_named(insula: Run) -> None:
+    with closing(listen("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+        status, _ = insula("run", "--port", str(port))
+    assert status == f"insula: 127.0.0.1:{port}: Address already in use"
+    assert insula("bus", "tail", "knx", "--url", f"http://127.0.0.1:{port}")[0] == (
+        f"insula: http://127.0.0.1:{port}: Connection refused"
+    )
+
+
+def test_locked_database_is_one_clear_line(insula: Run, house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("insula.store.engine.WAIT_FOR_LOCK_MS", 10)
+    insula("building", "export")
+    with closing(sqlite3.connect("data/insula.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert insula("building", "import", str(house))[0] == "insula: database: database is locked"
+
+
+def test_damaged_database_is_one_clear_line(insula: Run, house: Path) -> None:
+    insula("building", "import", str(house))
+    file = Path("data/insula.db")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:4096] + b"x" * (len(whole) - 4096))
+    status, _ = insula("building", "export")
+    assert "database disk image is malformed" in str(status)
+    assert "SELECT" not in str(status)
 
 
 @pytest.fixture

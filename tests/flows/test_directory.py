@@ -274,6 +274,7 @@ async def test_a_database_that_does_not_answer_is_asked_again(town: Town) -> Non
     assert town.store._engine is not None
     event.listen(town.store._engine.sync_engine, "before_cursor_execute", fail)
     task = await run_until(town, lambda: bool(town.directory._failure))
+    assert town.directory._failure == "database: disk I/O error"
     await town.clock.advance(0.5)
     await until(lambda: town.directory._published is not None)
     await until(lambda: not town.directory._failure)

@@ -6,6 +6,7 @@ from typing import Any
 import httpx
 import pytest
 
+from insula.errors import InputError
 from insula.http import listen, serve
 
 
@@ -37,8 +38,14 @@ async def test_it_answers_until_its_task_ends(host: str) -> None:
     assert sock.fileno() == -1
 
 
+@pytest.mark.parametrize("port", [-1, 65536])
+def test_a_port_is_a_number_of_16_bits(port: int) -> None:
+    with pytest.raises(InputError, match="port must be 0-65535"):
+        listen("127.0.0.1", port)
+
+
 def test_a_taken_port_is_an_error_at_once() -> None:
     sock = listen("127.0.0.1", 0)
-    with pytest.raises(OSError, match="in use"):
+    with pytest.raises(OSError, match=r"127\.0\.0\.1:\d+: Address already in use"):
         listen("127.0.0.1", sock.getsockname()[1])
     sock.close()

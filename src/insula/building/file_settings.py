@@ -1,6 +1,7 @@
 """The building's own settings, and its gateways, from the building file."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from insula.building.file_table import Table, hint
@@ -108,7 +109,7 @@ def _options(table: Table, protocol: Protocol) -> dict[str, GatewayOption]:
     }
     given = {key: value for key, value in options.items() if key in table.values}
     if protocol == "zwave":
-        table.require("url", str, "")
+        _check_url(table)
         return given
     connection = given.setdefault("connection", "tcp")
     if connection not in CONNECTIONS:
@@ -116,7 +117,17 @@ def _options(table: Table, protocol: Protocol) -> dict[str, GatewayOption]:
         table.fault(text, "connection")
     if connection != "routing":
         table.require("host", str, "")
+    if not 0 <= table.get("port", int, 0) <= 65535:
+        table.fault("port must be 0-65535", "port")
     return given
+
+
+def _check_url(table: Table) -> None:
+    url = table.require("url", str, "")
+    try:
+        _ = urlsplit(url).port
+    except ValueError as error:
+        table.fault(f"url: {error}", "url")
 
 
 def _check_defaults(tables: list[Table], gateways: dict[str, GatewayPlan]) -> None:

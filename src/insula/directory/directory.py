@@ -6,7 +6,6 @@ from dataclasses import dataclass
 
 import msgspec
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from insula.building.rules import is_file
@@ -14,7 +13,7 @@ from insula.bus.channel import END_OF_DEVICES, Channel
 from insula.bus.keys import gateway_key
 from insula.bus.port import Outgoing
 from insula.clock import Clock
-from insula.errors import InputError
+from insula.errors import InputError, Unavailable
 from insula.messages import BuildingSettings, DeviceRecord, GatewayRecord, Health, RuleSet
 from insula.store.building import read_gateways, read_rules, read_settings
 from insula.store.changes import latest_change
@@ -74,8 +73,8 @@ class Directory:
                 try:
                     await self.look()
                     self._failure = ""
-                except SQLAlchemyError as error:
-                    self._failure = f"the database: {error}"
+                except Unavailable as error:
+                    self._failure = str(error)
                     log.error("not published; trying again", why=str(error))
                 await self._clock.real_sleep(self._poll_s)
 
