@@ -16,7 +16,7 @@ MAY_IMPORT = {
     "clock": set(),
     "settings": {"errors"},
     "logs": {"settings"},
-    "http": set(),
+    "http": {"errors"},
     "bus": FOUNDATION,
     "building": FOUNDATION,
     "gateways": FOUNDATION | {"bus"},

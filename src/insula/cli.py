@@ -39,7 +39,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         sys.stdout = None
         sys.exit(0)
     except OSError as error:
-        sys.exit(f"insula: {error.strerror or error}")
+        place = f"{error.filename}: " if error.filename else ""
+        sys.exit(f"insula: {place}{error.strerror or error}")
 
 
 @app.command
@@ -234,13 +235,10 @@ def zwave_reset(url: str = ZWAVE_URL, *, home_id: str | None = None) -> None:
 @bus.command(name="tail")
 def bus_tail(topic: str, *, url: str = "http://127.0.0.1:8080", beginning: bool = False) -> None:
     """Print the records of a topic as they are on the wire, one JSON object a line."""
-    import urllib.request
+    from insula.tail import follow
 
-    start = "beginning" if beginning else "end"
-    with urllib.request.urlopen(f"{url}/api/v1/bus/{topic}?start={start}") as answer:
-        for line in answer:
-            if line.strip():
-                _say(line.decode().rstrip("\n"))
+    for line in follow(url, topic, "beginning" if beginning else "end"):
+        _say(line)
 
 
 # --- shared

@@ -3,10 +3,15 @@
 import asyncio
 import socket
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import uvicorn
+
+from insula.errors import InputError
+
+END_S = 1
+"""Answers that have begun get so long when the server ends."""
 
 
 class _Server(uvicorn.Server):
@@ -16,24 +21,33 @@ class _Server(uvicorn.Server):
         yield
 
 
+def check_port(port: int) -> None:
+    """Raises InputError."""
+    if not 0 <= port <= 65535:
+        raise InputError(f"port must be 0-65535, not {port}")
+
+
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket (port 0: a free one). Raises OSError when the port is taken."""
+    """A listening socket (port 0: a free one). Raises OSError, which names both, when the port is taken."""
+    check_port(port)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         sock.bind((host, port))
         sock.listen(1024)
-    except OSError:
+    except OSError as error:
         sock.close()
-        raise
+        raise OSError(error.errno, f"{host}:{port}: {error.strerror}") from error
     sock.setblocking(False)
     return sock
 
 
 async def serve(app: Any, sock: socket.socket, ready: Callable[[], None] = lambda: None) -> None:
     """Serve until cancelled; ``ready`` is called once requests are answered."""
-    config = uvicorn.Config(app, log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=1)
+    config = uvicorn.Config(
+        _ending(app), log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=END_S
+    )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[sock]), name="http server")
     try:
@@ -43,5 +57,15 @@ async def serve(app: Any, sock: socket.socket, ready: Callable[[], None] = lambd
         await asyncio.shield(task)
     finally:
         server.should_exit = True
-        await asyncio.wait([task], timeout=3)
+        await asyncio.wait([task], timeout=END_S + 2)
         sock.close()
+
+
+def _ending(app: Any) -> Any:
+    """The application, whose requests are cut off quietly when the server ends: it says once how many they are."""
+
+    async def ending(scope: Any, receive: Any, send: Any) -> None:
+        with suppress(asyncio.CancelledError):
+            await app(scope, receive, send)
+
+    return ending

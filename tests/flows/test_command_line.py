@@ -1,8 +1,10 @@
 """The commands as a person types them; errors are one line and status 1."""
 
 import asyncio
+import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,8 @@ import structlog
 
 from insula import cli
 from insula.building.demo import demo_building
+from insula.building.rules import SETS
+from insula.http import listen
 from insula.simulator.zwave_server import ZwaveServer
 
 Run = Callable[..., tuple[object, str]]
@@ -71,6 +75,29 @@ def test_importing_an_export_changes_nothing(insula: Run, house: Path) -> None:
     assert insula("building", "import", str(house)) == (0, "0 changes\n")
 
 
+def test_rules_are_found_beside_the_building_file(insula: Run, tmp_path: Path) -> None:
+    folder = tmp_path / "site"
+    folder.mkdir()
+    file, rules = folder / "house.toml", folder / "my.toml"
+    file.write_text(demo_building().replace("[building]", '[building]\nrules = "my.toml"'))
+    rules.write_text((SETS / "default.toml").read_text())
+    assert insula("building", "import", str(file))[0] == 0
+    assert insula("building", "import", str(file)) == (0, "0 changes\n")
+    rules.write_text(rules.read_text().replace("humidity > 50", "humidity > 55"))
+    assert insula("building", "import", str(file)) == (0, "~ rules: my.toml changed\n1 changes\n")
+    rules.write_text(rules.read_text().replace("humidity > 55", "humidty > 55"))
+    status, _ = insula("building", "import", str(file))
+    line = next(n for n, text in enumerate(rules.read_text().splitlines(), 1) if "humidty" in text)
+    assert f"my.toml, line {line}: when: no value named 'humidty'" in str(status)
+
+
+@pytest.mark.parametrize("command", ["check", "import"])
+def test_file_without_rooms_is_refused(insula: Run, house: Path, command: str) -> None:
+    insula("building", "import", str(house))
+    house.write_text("")
+    assert insula("building", command, str(house)) == ("insula: line 1: no room: a building has at least one", "")
+
+
 @pytest.mark.parametrize(
     ("words", "error"),
     [
@@ -80,12 +107,45 @@ def test_importing_an_export_changes_nothing(insula: Run, house: Path) -> None:
         (("demo", "--rooms", "0", "--data", "x", "--port", "0"), "1 to 2040 rooms"),
         (("demo", "--speed", "0"), "clock.speed"),
         (("run", "--speed", "60", "--port", "0"), "BUILDING@REAL"),
+        (("run", "--port", "99999"), "port must be 0-65535"),
+        (("demo", "--data", "x", "--port", "0", "--knx-port", "99999"), "port must be 0-65535"),
+        (("demo", "--data", "x", "--port", "0", "--knx-port", "0", "--zwave-port", "99999"), "0-65535"),
+        (("building", "export", "--data", "/dev/null/x"), "/dev/null/x: "),
+        (("bus", "tail", "knx", "--url", "nonsense"), "nonsense: no address"),
     ],
 )
 def test_wrong_input_is_one_clear_line(insula: Run, words: tuple[str, ...], error: str) -> None:
     status, _ = insula(*words)
     assert str(status).startswith("insula: ")
     assert error in str(status)
+
+
+def test_taken_port_is_named(insula: Run) -> None:
+    with closing(listen("127.0.0.1", 0)) as sock:
+        port = sock.getsockname()[1]
+        status, _ = insula("run", "--port", str(port))
+    assert status == f"insula: 127.0.0.1:{port}: Address already in use"
+    assert insula("bus", "tail", "knx", "--url", f"http://127.0.0.1:{port}")[0] == (
+        f"insula: http://127.0.0.1:{port}: Connection refused"
+    )
+
+
+def test_locked_database_is_one_clear_line(insula: Run, house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("insula.store.engine.WAIT_FOR_LOCK_MS", 10)
+    insula("building", "export")
+    with closing(sqlite3.connect("data/insula.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        assert insula("building", "import", str(house))[0] == "insula: database: database is locked"
+
+
+def test_damaged_database_is_one_clear_line(insula: Run, house: Path) -> None:
+    insula("building", "import", str(house))
+    file = Path("data/insula.db")
+    whole = file.read_bytes()
+    file.write_bytes(whole[:4096] + b"x" * (len(whole) - 4096))
+    status, _ = insula("building", "export")
+    assert "database disk image is malformed" in str(status)
+    assert "SELECT" not in str(status)
 
 
 @pytest.fixture

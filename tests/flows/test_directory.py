@@ -27,6 +27,7 @@ from insula.store.building import import_plan
 from insula.store.devices import list_devices
 from insula.store.engine import Store
 from insula.store.state import save_state
+from insula.store.values import put_value
 
 ROOM_2 = next(line for line in demo_building().splitlines(keepends=True) if "number = 2," in line)
 
@@ -204,6 +205,49 @@ async def test_it_looks_for_changes_every_half_second(town: Town) -> None:
     await stop(task)
 
 
+RULES = """
+name = "mine"
+[[rule]]
+name = "blinds close when humid"
+when = "humidity > 50"
+target = "blind.position"
+value = 0
+"""
+WITH_RULES = demo_building().replace("[building]", '[building]\nrules = "mine.toml"')
+
+
+async def test_rules_of_a_file_are_those_of_the_last_import(town: Town, tmp_path: Path) -> None:
+    file = tmp_path / "mine.toml"
+    file.write_text(RULES)
+    await import_plan(town.store, parse_plan(WITH_RULES, folder=tmp_path))
+    await town.directory.look()
+    assert [rules.rules[0].when for rules in await town.said(RuleSet)] == ["humidity > 50"]
+    file.write_text(RULES.replace("> 50", "> 55"))
+    assert await import_plan(town.store, parse_plan(WITH_RULES, folder=tmp_path)) != []
+    file.unlink()
+    await town.directory.look()
+    assert [rules.rules[0].when for rules in await town.said(RuleSet)] == ["humidity > 55"]
+
+
+async def test_a_set_that_comes_with_insula_is_that_of_this_program(town: Town) -> None:
+    await import_plan(town.store, demo_plan())
+    newer = RuleSet(name="default", version="newer", rules=())
+    await Directory(town.channel, town.store, town.clock, rules=lambda name: newer).look()
+    assert await town.said(RuleSet) == [newer]
+
+
+async def test_rules_of_a_file_that_no_import_has_read(town: Town, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(RULES)
+    await import_plan(town.store, parse_plan(WITH_RULES, folder=tmp_path))
+    async with town.store.write() as connection:
+        await put_value(connection, "rules", None)
+    task = await run_until(town, lambda: town.directory._published is not None)
+    await town.clock.advance(5)
+    assert await town.said(RuleSet) == []
+    assert "import the building file again" in (await health(town)).why
+    await stop(task)
+
+
 async def test_rules_that_cannot_be_used_leave_those_in_force(town: Town) -> None:
     def rules(name: str) -> RuleSet:
         raise InputError(f"no rule set {name}")
@@ -230,6 +274,7 @@ async def test_a_database_that_does_not_answer_is_asked_again(town: Town) -> Non
     assert town.store._engine is not None
     event.listen(town.store._engine.sync_engine, "before_cursor_execute", fail)
     task = await run_until(town, lambda: bool(town.directory._failure))
+    assert town.directory._failure == "database: disk I/O error"
     await town.clock.advance(0.5)
     await until(lambda: town.directory._published is not None)
     await until(lambda: not town.directory._failure)

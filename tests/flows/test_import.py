@@ -11,6 +11,8 @@ from insula.building.demo import demo_building, demo_plan
 from insula.building.file import parse_plan
 from insula.building.model import BuildingPlan
 from insula.building.names import devices_of
+from insula.building.rules import load_ruleset
+from insula.errors import BuildingFileError
 from insula.messages import BuildingSettings, DeviceRecord
 from insula.store.building import export_plan, import_plan, read_settings, stored_plan
 from insula.store.changes import latest_change
@@ -97,6 +99,35 @@ async def test_what_an_import_will_do_is_told_first_and_then_done(store: Store) 
     assert "~ Multisensor 6 (zwave node 4) in room 3: moved from room 2" in expected
     assert "~ ZE28 (zwave node 3) in room 1: name 'ZE27' -> 'ZE28'" in expected
     assert difference(parse_plan(text), await stored_plan(store)) == []
+
+
+RULES = 'name = "mine"\n[[rule]]\nname = "a"\nwhen = "humidity > 50"\ntarget = "blind.position"\nvalue = 0\n'
+WITH_RULES = demo_building().replace("[building]", '[building]\nrules = "mine.toml"')
+
+
+async def test_a_changed_file_of_rules_is_a_change(store: Store, tmp_path: Path) -> None:
+    async def told_with(rules: str) -> list[str]:
+        (tmp_path / "mine.toml").write_text(rules)
+        return [str(change) for change in await import_plan(store, parse_plan(WITH_RULES, folder=tmp_path))]
+
+    await import_plan(store, demo_plan())
+    assert await told_with(RULES) == ["~ building: rules 'default' -> 'mine.toml'"]
+    assert await told_with("# a remark\n" + RULES) == []
+    assert await told_with(RULES.replace("> 50", "> 55")) == ["~ rules: mine.toml changed"]
+    assert (await stored_plan(store)).rules == load_ruleset("mine.toml", tmp_path)
+    await import_plan(store, demo_plan())
+    assert (await stored_plan(store)).rules is None
+
+
+async def test_an_export_is_imported_without_its_file_of_rules(store: Store, tmp_path: Path) -> None:
+    (tmp_path / "mine.toml").write_text(RULES)
+    await import_plan(store, parse_plan(WITH_RULES, folder=tmp_path))
+    text = await export_plan(store)
+    assert 'rules = "mine.toml"' in text
+    elsewhere = tmp_path / "elsewhere"
+    assert await import_plan(store, parse_plan(text, await stored_plan(store), elsewhere)) == []
+    with pytest.raises(BuildingFileError, match=r"no rule set 'mine\.toml'"):
+        parse_plan(text, demo_plan(), elsewhere)
 
 
 async def test_site_room_and_order_changes_are_told(store: Store) -> None:

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from sqlalchemy import event
+from sqlalchemy.exc import OperationalError
 
-from insula.api.bus import records_as_lines
-from insula.clock import ManualClock
+from insula.api.bus import BusWindow
+from insula.clock import ManualClock, settle
 from insula.messages import COMMAND_LIFE_MS
 from tests.flows.house import ROOM_1, ROOM_2, UUID, House, house
 
@@ -111,6 +113,16 @@ async def test_mean_of_three_hours_is_weighted_by_time(home: House) -> None:
     assert (await home.get("/avg_luminance", ROOM_2)).status_code == 404
 
 
+async def test_database_that_does_not_answer_is_unavailable(home: House) -> None:
+    def fail(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
+        raise OperationalError(statement, None, Exception("disk I/O error"))
+
+    assert home.store._engine is not None
+    event.listen(home.store._engine.sync_engine, "before_cursor_execute", fail)
+    answer = await home.get("/avg_temperature")
+    assert (answer.status_code, answer.json()) == (503, {"success": False, "error": "database: disk I/O error"})
+
+
 async def test_lists(home: House) -> None:
     beacons = (await home.http.get("/get_beacons")).json()["beacons"]
     assert [(b["major"], b["minor"], b["room_number"]) for b in beacons] == [
@@ -134,6 +146,9 @@ WRONG = [
     (ROOM_1 | {"percentage": "100.5"}, "percentage"),
     (ROOM_1 | {"percentage": "nan"}, "percentage"),
     (ROOM_1 | {"percentage": ""}, "percentage"),
+    (ROOM_1 | {"percentage": "1_0"}, "percentage"),
+    (ROOM_1 | {"percentage": "1e999"}, "percentage"),
+    (ROOM_1 | {"percentage": "\u0664\u0660"}, "percentage"),
     (ROOM_1, "percentage"),
 ]
 
@@ -145,6 +160,21 @@ async def test_wrong_parameter_is_named(home: House, query: dict[str, str], name
     assert answer.json()["success"] is False
     assert named in answer.json()["error"]
     assert home.knx.sent == []
+
+
+@pytest.mark.parametrize("name", ["uuid", "major", "minor", "percentage"])
+@pytest.mark.parametrize("route", ["/percentage_blinds", "/read_percentage_blinds"])
+async def test_parameter_given_twice_is_refused(home: House, route: str, name: str) -> None:
+    query = [*ROOM_1.items(), ("percentage", "10"), (name, "90")]
+    answer = await home.http.get(route, params=query)
+    assert (answer.status_code, answer.json()) == (400, {"success": False, "error": f"{name}: given twice"})
+    assert home.knx.sent == []
+
+
+@pytest.mark.parametrize(("text", "value"), [("00", 0), ("040", 40), ("40.5", 41), ("0100.0", 100), ("1e1", 10)])
+async def test_percentage_is_a_decimal_number(home: House, text: str, value: float) -> None:
+    assert (await home.get("/percentage_radiator", percentage=text)).status_code == 200
+    assert [command.value for command in home.knx.sent] == [value]
 
 
 @pytest.mark.parametrize(
@@ -223,6 +253,9 @@ async def test_openapi_describes_all_routes(home: House) -> None:
     assert document["openapi"].startswith("3.1")
     legacy = [path for path, item in document["paths"].items() if "2020" in item["get"].get("tags", [])]
     assert len(legacy) == 16
+    parameters = document["paths"]["/percentage_blinds"]["get"]["parameters"]
+    percentage = next(one["schema"] for one in parameters if one["name"] == "percentage")
+    assert {"type": "number", "minimum": 0, "maximum": 100}.items() <= percentage.items()
 
 
 async def test_unknown_path_and_method_are_problem_details(home: House) -> None:
@@ -253,9 +286,26 @@ async def test_bus_window_takes_records_of_2020(home: House) -> None:
     assert (await home.http.post("/api/v1/bus/knx", json={"value": {}})).status_code == 400
 
 
+async def test_bus_window_refuses_json_nested_too_deeply(home: House) -> None:
+    deep = '{"key": "open_blinds", "value": {"bloc": ' + "[" * 5000 + "]" * 5000 + "}}"
+    headers = {"content-type": "application/json"}
+    answer = await home.http.post("/api/v1/bus/knx", content=deep, headers=headers)
+    assert (answer.status_code, answer.json()["title"]) == (400, "the JSON is nested too deeply")
+
+
+async def test_bus_window_closes_with_its_streams(home: House) -> None:
+    window = BusWindow(home.channel)
+    streams = [asyncio.create_task(_first_line(window.lines("knx", "end"))) for _ in range(3)]
+    await settle()
+    await window.close()
+    async with asyncio.timeout(10):
+        assert await asyncio.gather(*streams) == [None] * 3
+        assert await _first_line(window.lines("knx", "beginning")) is None
+
+
 async def test_bus_window_shows_records_as_they_are_on_the_wire(home: House) -> None:
     device = home.device(1, "position")
-    seen = asyncio.create_task(_first_line(records_as_lines(home.channel, "knx", "end")))
+    seen = asyncio.create_task(_first_line(BusWindow(home.channel).lines("knx", "end")))
     await home.measure(1, "position", 0)
     async with asyncio.timeout(10):
         line = await seen

@@ -183,6 +183,17 @@ async def test_a_write_waits_for_another_process(store: Store, tmp_path: Path) -
     assert await count(store) == 2
 
 
+async def test_a_database_locked_for_too_long_is_unavailable(
+    store: Store, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("insula.store.engine.WAIT_FOR_LOCK_MS", 10)
+    with closing(sqlite3.connect(tmp_path / "insula.db", isolation_level=None)) as other:
+        other.execute("BEGIN IMMEDIATE")
+        with pytest.raises(Unavailable, match=r"^database: database is locked$"):
+            async with store.write():
+                pass
+
+
 async def test_a_reader_sees_one_moment(store: Store) -> None:
     async with store.read() as connection:
         before = await connection.scalar(select(func.count()).select_from(Change))

@@ -31,7 +31,7 @@ points = st.fixed_dictionaries(
 @st.composite
 def plans(draw: st.DrawFn) -> BuildingPlan:
     """Buildings as files can describe them: devices with and without points, names and options of their own."""
-    numbers = draw(st.lists(st.integers(0, 999), unique=True, max_size=5))
+    numbers = draw(st.lists(st.integers(0, 999), unique=True, min_size=1, max_size=5))
     lines = []
     for nth, number in enumerate(numbers):
         option = str(draw(st.booleans())).lower()

@@ -164,6 +164,8 @@ FAULTY_TOPS = {
     "gateway without id": ('[[gateway]]\ntype = "zwave"\nurl = "x"\n', 1, "id is missing"),
     "gateway type": ('[[gateway]]\nid = "x"\ntype = "dali"\n', 3, "unknown gateway type 'dali'"),
     "no url": ('[[gateway]]\nid = "x"\ntype = "zwave"\n', 1, "url is missing"),
+    "port of a url": ('[[gateway]]\nid = "x"\ntype = "zwave"\nurl = "ws://h:99999"\n', 4, "out of range 0-65535"),
+    "port": ('[[gateway]]\nid = "x"\ntype = "knx"\nhost = "h"\nport = 99999\n', 5, "port must be 0-65535"),
     "no host": ('[[gateway]]\nid = "x"\ntype = "knx"\n', 1, "host is missing"),
     "connection": (
         '[[gateway]]\nid = "x"\ntype = "knx"\nconnection = "udb"\nhost = "h"\n',

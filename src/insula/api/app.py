@@ -9,7 +9,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.params import FromPath
 
 from insula import __version__
-from insula.api.bus import bus_routes
+from insula.api.bus import BusWindow, bus_routes
 from insula.api.commands import Commands
 from insula.api.errors import NotFound
 from insula.api.health import HealthBoard, health_route
@@ -32,21 +32,25 @@ class Api:
     commands: Commands
     values: LastValues
     health: HealthBoard
+    window: BusWindow
 
     async def run(self) -> None:
-        """Follow the bus, for ever; the beacons are to be loaded before (``places.load``)."""
-        async with asyncio.TaskGroup() as tasks:
-            for part in (self.places, self.commands, self.values, self.health):
-                tasks.create_task(part.run(), name=f"api {type(part).__name__}")
+        """Follow the bus, for ever; the beacons are to be loaded before (``places.load``). The streams end with it."""
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                for part in (self.places, self.commands, self.values, self.health):
+                    tasks.create_task(part.run(), name=f"api {type(part).__name__}")
+        finally:
+            await self.window.close()
 
 
 def create_api(channel: Channel, store: Store, clock: Clock) -> Api:
     places, commands = Places(store, channel), Commands(channel, clock)
-    values, health = LastValues(channel), HealthBoard(channel, clock)
+    values, health, window = LastValues(channel), HealthBoard(channel, clock), BusWindow(channel)
     legacy = legacy_router(LegacyApi(places, commands, values, store, clock))
     modern = Router(
         path="/api/v1",
-        route_handlers=[_command_route(commands), *bus_routes(channel)],
+        route_handlers=[_command_route(commands), *bus_routes(channel, window)],
         exception_handlers={Exception: problem},
     )
     app = Litestar(
@@ -55,7 +59,7 @@ def create_api(channel: Channel, store: Store, clock: Clock) -> Api:
         exception_handlers={Exception: problem},
         logging_config=None,
     )
-    return Api(app, places, commands, values, health)
+    return Api(app, places, commands, values, health, window)
 
 
 def _command_route(commands: Commands) -> Any:

@@ -5,15 +5,17 @@ from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 import msgspec
-from litestar import get, post
+from litestar import Request, Response, get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Stream
 
 from insula.api.errors import NotFound, RequestError
+from insula.api.problems import problem
 from insula.bus.channel import Channel
-from insula.bus.port import Outgoing, Record, Start
+from insula.bus.port import Outgoing, Record, Start, Subscription
 from insula.bus.topics import TOPICS
+from insula.errors import Unavailable
 
 KEEPALIVE_S = 15.0
 _encode = msgspec.json.Encoder().encode
@@ -26,13 +28,56 @@ class NewRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     value: dict[str, Any] | None = None
 
 
-def bus_routes(channel: Channel) -> list[HTTPRouteHandler]:
+class BusWindow:
+    """The streams that are open, so that they end in an orderly way with the application."""
+
+    def __init__(self, channel: Channel) -> None:
+        self._channel = channel
+        self._open: set[Subscription] = set()
+        self._closed = False
+
+    async def lines(self, topic: str, start: Start) -> AsyncIterator[bytes]:
+        """Records as they are on the wire. An empty line every 15 s lets a dropped connection be noticed."""
+        if self._closed:
+            return
+        subscription = await self._channel.bus.subscribe([topic], name="api bus window", start=start, slow="latest")
+        self._open.add(subscription)
+        try:
+            while not self._closed:
+                try:
+                    async with asyncio.timeout(KEEPALIVE_S):
+                        records = await subscription.batch()
+                except TimeoutError:
+                    yield b"\n"
+                    continue
+                for record in records:
+                    yield _line(record)
+        except Unavailable:
+            return
+        finally:
+            self._open.discard(subscription)
+            await subscription.close()
+
+    async def close(self) -> None:
+        """End every stream; one that is asked for later ends at once."""
+        self._closed = True
+        for subscription in tuple(self._open):
+            await subscription.close()
+
+
+def bus_routes(channel: Channel, window: BusWindow) -> list[HTTPRouteHandler]:
     @get("/bus/{topic:str}", summary="Follow a topic (one JSON object a line)", tags=["bus"])
     async def follow(topic: FromPath[str], start: FromQuery[Literal["beginning", "end"]] = "end") -> Stream:
         _check(topic)
-        return Stream(records_as_lines(channel, topic, start), media_type="application/x-ndjson")
+        return Stream(window.lines(topic, start), media_type="application/x-ndjson")
 
-    @post("/bus/{topic:str}", summary="Put a record on a topic", tags=["bus"], status_code=202)
+    @post(
+        "/bus/{topic:str}",
+        summary="Put a record on a topic",
+        tags=["bus"],
+        status_code=202,
+        exception_handlers={RecursionError: _too_deep},
+    )
     async def produce(topic: FromPath[str], data: JSONBody[NewRecord]) -> dict[str, Any]:
         _check(topic)
         if topic not in ("knx", "zwave"):
@@ -49,21 +94,8 @@ def _check(topic: str) -> None:
         raise NotFound(f"no topic {topic}; there are: {', '.join(TOPICS)}")
 
 
-async def records_as_lines(channel: Channel, topic: str, start: Start) -> AsyncIterator[bytes]:
-    """An empty line every 15 s lets a dropped connection be noticed."""
-    subscription = await channel.bus.subscribe([topic], name="api bus window", start=start, slow="latest")
-    try:
-        while True:
-            try:
-                async with asyncio.timeout(KEEPALIVE_S):
-                    records = await subscription.batch()
-            except TimeoutError:
-                yield b"\n"
-                continue
-            for record in records:
-                yield _line(record)
-    finally:
-        await subscription.close()
+def _too_deep(request: Request[Any, Any, Any], _error: Exception) -> Response[dict[str, Any]]:
+    return problem(request, RequestError("the JSON is nested too deeply"))
 
 
 def _line(record: Record) -> bytes:

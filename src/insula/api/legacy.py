@@ -1,11 +1,11 @@
 """The 16 routes of 2020, for its programs and its phone. All are GET; a beacon names the room."""
 
+import re
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from math import isfinite
 from typing import Annotated, Any
 
-from litestar import Response, Router, get
+from litestar import Request, Response, Router, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
@@ -33,7 +33,11 @@ _EXAMPLE = [Example(value="b9407f30-f5f8-466e-aff9-25556b57fe6d")]
 Uuid = Annotated[str, QueryParameter(description="proximity UUID of the beacon", examples=_EXAMPLE)]
 Major = Annotated[int, QueryParameter(ge=0, le=65535, examples=[Example(value=17644)])]
 Minor = Annotated[int, QueryParameter(ge=0, le=65535, examples=[Example(value=12302)])]
-Percentage = Annotated[float, QueryParameter(ge=0, le=100, description="%; blinds: 100 = open")]
+_PERCENT = {"type": "number", "minimum": 0, "maximum": 100}
+Percentage = Annotated[str, QueryParameter(description="%; blinds: 100 = open", schema_extra=_PERCENT)]
+"""Text, because a number with leading zeros is none to the framework; ``_percent`` reads it."""
+_NUMBER = re.compile(r"[+-]?\d+(\.\d+)?(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+_ONCE = ("uuid", "major", "minor", "percentage")
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +59,20 @@ def legacy_router(api: LegacyApi) -> Router:
         *(_average(api, route, point) for route, point in AVERAGE),
         *_lists(api),
     ]
-    return Router(path="/", route_handlers=handlers, exception_handlers={Exception: legacy_failure}, tags=["2020"])
+    return Router(
+        path="/",
+        route_handlers=handlers,
+        before_request=_refuse_twice,
+        exception_handlers={Exception: legacy_failure},
+        tags=["2020"],
+    )
+
+
+async def _refuse_twice(request: Request[Any, Any, Any]) -> None:
+    """Which of two values is meant, nobody can tell."""
+    for name in _ONCE:
+        if len(request.query_params.getall(name, [])) > 1:
+            raise RequestError(f"{name}: given twice")
 
 
 READING = (
@@ -83,23 +100,31 @@ def _driving(api: LegacyApi) -> list[HTTPRouteHandler]:
 
     @get("/percentage_blinds", summary="Move the room's blinds")
     async def percentage_blinds(uuid: Uuid, major: Major, minor: Minor, percentage: Percentage) -> Response[Answer]:
-        return await _drive(api, api.places.room(uuid, major, minor), ("position",), percentage)
+        return await _drive(api, api.places.room(uuid, major, minor), ("position",), _percent(percentage))
 
     @get("/percentage_radiator", summary="Set the room's radiator valves")
     async def percentage_radiator(uuid: Uuid, major: Major, minor: Minor, percentage: Percentage) -> Response[Answer]:
-        return await _drive(api, api.places.room(uuid, major, minor), ("valve",), percentage)
+        return await _drive(api, api.places.room(uuid, major, minor), ("valve",), _percent(percentage))
 
     @get("/percentage_dimmers", summary="Set the room's lamps")
     async def percentage_dimmers(uuid: Uuid, major: Major, minor: Minor, percentage: Percentage) -> Response[Answer]:
-        return await _drive(api, api.places.room(uuid, major, minor), ("level", "switch"), percentage)
+        return await _drive(api, api.places.room(uuid, major, minor), ("level", "switch"), _percent(percentage))
 
     return [open_blinds, close_blinds, percentage_blinds, percentage_radiator, percentage_dimmers]
 
 
+def _percent(text: str) -> float:
+    """Leading zeros are taken, as in 2020."""
+    if not _NUMBER.fullmatch(text):
+        raise RequestError(f"percentage: {text!r} is not a number")
+    value = float(text)
+    if not 0 <= value <= 100:
+        raise RequestError(f"percentage: {text} is not from 0 to 100")
+    return value
+
+
 async def _drive(api: LegacyApi, room: BeaconRow, points: tuple[str, ...], value: float) -> Response[Answer]:
     """Drive every device of the room that has one of ``points``, by the first of them that it has."""
-    if not isfinite(value):
-        raise RequestError("percentage: not a number")
     targets = [
         (device, next(point for point in points if device.point(point)))
         for device in api.places.devices(room)

@@ -8,6 +8,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from insula.api.errors import RequestError
+from insula.errors import Unavailable
 
 _MISSING = re.compile(r"Missing required \w+ parameter '(\w+)' for path .*")
 
@@ -30,6 +31,8 @@ def _describe(request: Request[Any, Any, Any], error: Exception) -> tuple[int, s
         return error.status, str(error)
     if isinstance(error, HTTPException):
         return error.status_code, _detail(error)
+    if isinstance(error, Unavailable):
+        return 503, str(error)
     log.error("request failed", path=request.url.path, exc_info=error)
     return 500, "an error of ours; it is in the log"
 

@@ -45,6 +45,8 @@ def _building(plan: BuildingPlan, current: BuildingPlan) -> Iterator[PlanChange]
         fields.insert(0, f"site {current.site!r} -> {plan.site!r}")
     if fields:
         yield PlanChange("change", f"building: {', '.join(fields)}")
+    if plan.rules != current.rules and plan.settings.rules == current.settings.rules:
+        yield PlanChange("change", f"rules: {plan.settings.rules} changed")
 
 
 def _rooms(plan: BuildingPlan) -> dict[str, RoomPlan]:

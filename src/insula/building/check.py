@@ -46,7 +46,8 @@ class Placed:
 
 
 def check_placed(placed: Placed, faults: Faults) -> None:
-    """Add a fault, at the second place, for everything that is there twice and may not be."""
+    """Add a fault, at the second place, for everything that is there twice and may not be; and one for a file
+    without rooms, whose import would remove the whole building."""
     _once(faults, ((path, room.number, f"room {room.number}") for path, room in placed.rooms))
     _once(
         faults,
@@ -55,6 +56,8 @@ def check_placed(placed: Placed, faults: Faults) -> None:
     _once(faults, _names(placed))
     _once(faults, _addresses(placed))
     _once(faults, _sources(placed, faults))
+    if not placed.rooms and not faults.in_order():
+        faults.add((), "no room: a building has at least one")
 
 
 def _once(faults: Faults, found: Iterator[tuple[Path, T, str]]) -> None:

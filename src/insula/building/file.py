@@ -10,7 +10,7 @@ from uuid import UUID
 from insula.building.check import Placed, check_placed
 from insula.building.file_devices import DeviceReader, RoomLine
 from insula.building.file_lines import Lines
-from insula.building.file_settings import read_building, read_gateways
+from insula.building.file_settings import read_building, read_gateways, read_rules
 from insula.building.file_table import Faults, Table, hint
 from insula.building.model import BeaconPlan, BuildingPlan, RoomPlan
 from insula.building.names import give_names
@@ -20,22 +20,25 @@ from insula.errors import BuildingFileError, InputError
 def load_plan(path: Path, known: BuildingPlan | None = None) -> BuildingPlan:
     """The building that the file describes, everything resolved.
 
-    ``known``: the building as it is now: devices that are in it keep the names of 2020 that were given to them.
+    ``known``: the building as it is now: devices that are in it keep the names of 2020 that were given to them. A
+    file of rules is looked for from the building file's folder on.
     Raises BuildingFileError with every fault and its line; InputError when the file cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise InputError(f"{path}: {error}") from error
-    return parse_plan(text, known)
+    return parse_plan(text, known, path.parent)
 
 
-def parse_plan(text: str, known: BuildingPlan | None = None) -> BuildingPlan:
-    """As ``load_plan``, from the file's text."""
+def parse_plan(text: str, known: BuildingPlan | None = None, folder: Path = Path()) -> BuildingPlan:
+    """As ``load_plan``, from the text of a file in ``folder``."""
     values = _values(text)
     faults = Faults(Lines(text))
     top = Table(values, (), faults)
-    site, settings = read_building(top.table("building"))
+    building = top.table("building")
+    site, settings = read_building(building)
+    rules = read_rules(building, settings.rules, folder, known)
     gateways = read_gateways(top.tables("gateway"))
     placed = Placed(gateways)
     _read_rooms(top, placed)
@@ -45,7 +48,13 @@ def parse_plan(text: str, known: BuildingPlan | None = None) -> BuildingPlan:
     found = faults.in_order()
     if found:
         raise BuildingFileError(found)
-    plan = BuildingPlan(site=site, settings=settings, gateways=tuple(placed.gateways.values()), rooms=placed.plans())
+    plan = BuildingPlan(
+        site=site,
+        settings=settings,
+        rules=rules,
+        gateways=tuple(placed.gateways.values()),
+        rooms=placed.plans(),
+    )
     return give_names(plan, known)
 
 

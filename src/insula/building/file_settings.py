@@ -1,12 +1,14 @@
 """The building's own settings, and its gateways, from the building file."""
 
+from pathlib import Path
+from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from insula.building.file_table import Table, hint
-from insula.building.model import GatewayPlan
-from insula.building.rules import load_ruleset
+from insula.building.model import BuildingPlan, GatewayPlan
+from insula.building.rules import is_file, load_ruleset
 from insula.errors import InputError
-from insula.messages import BuildingSettings, GatewayOption, Protocol
+from insula.messages import BuildingSettings, GatewayOption, Protocol, RuleSet
 
 GATEWAY_OPTIONS: dict[str, dict[str, type]] = {
     "knx": {
@@ -31,7 +33,7 @@ def read_building(table: Table) -> tuple[str, BuildingSettings]:
         time_zone=_time_zone(table),
         latitude=_degrees(table, "latitude", 90),
         longitude=_degrees(table, "longitude", 180),
-        rules=_rules(table),
+        rules=table.get("rules", str, "default"),
         hand_hold_s=table.get("hand_hold_min", float, 60.0) * 60,
     )
     for key, value in (("site", site), ("name", settings.name)):
@@ -59,13 +61,17 @@ def _degrees(table: Table, key: str, limit: float) -> float:
     return value
 
 
-def _rules(table: Table) -> str:
-    name = table.get("rules", str, "default")
+def read_rules(table: Table, name: str, folder: Path, known: BuildingPlan | None) -> RuleSet | None:
+    """The rules of a file; None for a set that comes with Insula. If the file is not there, those of the building as
+    it is now, when it got them from a file of that name: an export can be imported without its rules' file."""
+    if known is not None and known.rules and known.settings.rules == name and not (folder / name).exists():
+        return known.rules
     try:
-        load_ruleset(name)
+        ruleset = load_ruleset(name, folder)
     except InputError as error:
         table.fault(f"rules: {error}", "rules")
-    return name
+        return None
+    return ruleset if is_file(name) else None
 
 
 def read_gateways(tables: list[Table]) -> dict[str, GatewayPlan]:
@@ -103,7 +109,7 @@ def _options(table: Table, protocol: Protocol) -> dict[str, GatewayOption]:
     }
     given = {key: value for key, value in options.items() if key in table.values}
     if protocol == "zwave":
-        table.require("url", str, "")
+        _check_url(table)
         return given
     connection = given.setdefault("connection", "tcp")
     if connection not in CONNECTIONS:
@@ -111,7 +117,17 @@ def _options(table: Table, protocol: Protocol) -> dict[str, GatewayOption]:
         table.fault(text, "connection")
     if connection != "routing":
         table.require("host", str, "")
+    if not 0 <= table.get("port", int, 0) <= 65535:
+        table.fault("port must be 0-65535", "port")
     return given
+
+
+def _check_url(table: Table) -> None:
+    url = table.require("url", str, "")
+    try:
+        _ = urlsplit(url).port
+    except ValueError as error:
+        table.fault(f"url: {error}", "url")
 
 
 def _check_defaults(tables: list[Table], gateways: dict[str, GatewayPlan]) -> None:

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from insula.messages import BuildingSettings, GatewayOption, Message, Point, Protocol
+from insula.messages import BuildingSettings, GatewayOption, Message, Point, Protocol, RuleSet
 
 
 class GatewayPlan(Message, frozen=True, kw_only=True):
@@ -50,7 +50,10 @@ class RoomPlan(Message, frozen=True, kw_only=True):
 
 
 class BuildingPlan(Message, frozen=True, kw_only=True):
+    """``rules``: those of the file that the settings name; None if they name a set that comes with Insula."""
+
     site: str
     settings: BuildingSettings = msgspec.field(default_factory=BuildingSettings)
+    rules: RuleSet | None = None
     gateways: tuple[GatewayPlan, ...] = ()
     rooms: tuple[RoomPlan, ...] = ()

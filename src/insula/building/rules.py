@@ -105,10 +105,15 @@ class CompiledRules:
         return frozenset(needed | driven | substitutes | light | alarms)
 
 
-def load_ruleset(name: str) -> RuleSet:
-    """A set that comes with Insula (``default``, ``2020``), or that of a file (a path that ends in ``.toml``). Raises
-    RuleError: no such set, or what is wrong in it."""
-    file = Path(name) if name.endswith(".toml") else SETS / f"{Path(name).name}.toml"
+def is_file(name: str) -> bool:
+    """Whether this names a file of somebody's own rules; else it is a set that comes with Insula."""
+    return name.endswith(".toml")
+
+
+def load_ruleset(name: str, folder: Path = Path()) -> RuleSet:
+    """A set that comes with Insula (``default``, ``2020``), or that of a file (a path that ends in ``.toml``, from
+    ``folder`` on). Raises RuleError: no such set, or what is wrong in it."""
+    file = folder / name if is_file(name) else SETS / f"{Path(name).name}.toml"
     try:
         text = file.read_text("utf-8")
     except (OSError, ValueError) as error:

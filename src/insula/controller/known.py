@@ -5,7 +5,7 @@ from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 import structlog
 
-from insula.building.rules import CompiledRules, compile_ruleset, load_ruleset
+from insula.building.rules import CompiledRules, compile_ruleset, is_file, load_ruleset
 from insula.building.state import RoomState
 from insula.bus.channel import Received
 from insula.controller.rooms import Rooms
@@ -44,8 +44,11 @@ class Known:
         return ()
 
     def complete(self) -> None:
-        """All of ``state`` was read: if it holds no rules, those that the settings name apply."""
-        if self.rules is None:
+        """All of ``state`` was read: if it holds no rules, those that the settings name apply; but a file's rules are
+        known to the directory alone."""
+        if self.rules is None and is_file(self.settings.rules):
+            self.fault = f"no rules: those of {self.settings.rules} were not published yet"
+        elif self.rules is None:
             self._use(load_ruleset(self.settings.rules))
 
     def _use(self, ruleset: RuleSet) -> None:

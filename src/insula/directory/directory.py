@@ -6,16 +6,16 @@ from dataclasses import dataclass
 
 import msgspec
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from insula.building.rules import is_file
 from insula.bus.channel import END_OF_DEVICES, Channel
 from insula.bus.keys import gateway_key
 from insula.bus.port import Outgoing
 from insula.clock import Clock
-from insula.errors import InputError
+from insula.errors import InputError, Unavailable
 from insula.messages import BuildingSettings, DeviceRecord, GatewayRecord, Health, RuleSet
-from insula.store.building import read_gateways, read_settings
+from insula.store.building import read_gateways, read_rules, read_settings
 from insula.store.changes import latest_change
 from insula.store.devices import list_devices, removed_devices
 from insula.store.engine import Store
@@ -30,11 +30,12 @@ HEALTH_S = 5.0
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The building at one change of the database. ``removed``: devices that were in it before;
-    ``former_gateways``: ids that topic ``state`` may still hold."""
+    """The building at one change of the database. ``rules``: those of a file; ``removed``: devices that were in it
+    before; ``former_gateways``: ids that topic ``state`` may still hold."""
 
     change: int
     settings: BuildingSettings
+    rules: RuleSet | None
     gateways: tuple[GatewayRecord, ...]
     former_gateways: frozenset[str]
     devices: tuple[DeviceRecord, ...]
@@ -42,8 +43,8 @@ class View:
 
 
 class Directory:
-    """Publishes the building at start and after each change. ``rules``: a set of rules by its name, raises
-    InputError; ``poll_s``: how often it looks for changes (real time)."""
+    """Publishes the building at start and after each change. ``rules``: a set that comes with Insula by its
+    name, raises InputError; ``poll_s``: how often it looks for changes (real time)."""
 
     def __init__(
         self,
@@ -72,8 +73,8 @@ class Directory:
                 try:
                     await self.look()
                     self._failure = ""
-                except SQLAlchemyError as error:
-                    self._failure = f"the database: {error}"
+                except Unavailable as error:
+                    self._failure = str(error)
                     log.error("not published; trying again", why=str(error))
                 await self._clock.real_sleep(self._poll_s)
 
@@ -95,6 +96,7 @@ class Directory:
         return View(
             change=change,
             settings=await read_settings(connection),
+            rules=await read_rules(connection),
             gateways=tuple(gateways),
             former_gateways=frozenset((kept | before) - {gateway.id for gateway in gateways}),
             devices=tuple(await list_devices(connection)),
@@ -102,20 +104,28 @@ class Directory:
         )
 
     async def _publish(self, view: View) -> None:
-        await self._channel.send(view.settings, *self._rules_of(view.settings), *view.gateways)
+        await self._channel.send(view.settings, *self._rules_of(view), *view.gateways)
         for gateway_id in view.former_gateways:
             await self._channel.forget("state", gateway_key(gateway_id))
         await self._publish_devices(view)
 
-    def _rules_of(self, settings: BuildingSettings) -> list[RuleSet]:
+    def _rules_of(self, view: View) -> list[RuleSet]:
         """None when the set cannot be used: the rules that are in force stay so."""
         self._why = ""
         try:
-            return [self._rules(settings.rules)]
+            return [self._ruleset(view)]
         except InputError as error:
-            self._why = f"rules {settings.rules}: {error}"
-            log.error("rules not published", name=settings.rules, why=str(error))
+            self._why = f"rules {view.settings.rules}: {error}"
+            log.error("rules not published", name=view.settings.rules, why=str(error))
             return []
+
+    def _ruleset(self, view: View) -> RuleSet:
+        """A set that comes with Insula is taken from this program, which may be newer than the last import."""
+        if not is_file(view.settings.rules):
+            return self._rules(view.settings.rules)
+        if view.rules is None:
+            raise InputError("not in the database: import the building file again")
+        return view.rules
 
     async def _publish_devices(self, view: View) -> None:
         """The full list, the marker, tombstones; then all that was before the list goes.

@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 import structlog
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from insula.bus.channel import Channel, Reader, Received
 from insula.bus.port import Partition, Positions, Record
 from insula.bus.wire import READ_POINT, READINGS
 from insula.clock import Clock
+from insula.errors import Unavailable
 from insula.messages import Health, Reading
 from insula.recorder.batch import Batch
 from insula.recorder.selection import Selection
@@ -115,7 +116,7 @@ class Recorder:
     async def _close(self, reader: Reader) -> None:
         try:
             await self.flush()
-        except (PositionMoved, SQLAlchemyError) as error:
+        except (PositionMoved, Unavailable) as error:
             log.warning("the last batch was not written", why=str(error))
         await reader.close()
 
@@ -164,7 +165,7 @@ class Recorder:
             try:
                 await self.flush()
                 self._why = ""
-            except SQLAlchemyError as error:
+            except Unavailable as error:
                 self._why = f"not written: {error}"
                 log.error("not written; trying again", why=str(error), rows=len(self._batch.rows))
                 await self._clock.real_sleep(RETRY_S)
@@ -180,7 +181,7 @@ class Recorder:
             try:
                 if after:
                     await self._store_batch(batch, after)
-            except SQLAlchemyError:
+            except Unavailable:
                 self._batch = batch.then(self._batch)
                 raise
             self._stored.update(after)

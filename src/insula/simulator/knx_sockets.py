@@ -9,6 +9,7 @@ from xknx.knxip import HPAI
 from xknx.knxip.body import KNXIPBody
 
 from insula.errors import InputError, Unavailable
+from insula.http import check_port
 from insula.simulator.knx_channel import Line
 from insula.simulator.knx_frames import frame, parse, split
 
@@ -233,6 +234,7 @@ def multicast(host: str) -> socket.socket:
 
 def open_pair(host: str, port: int) -> tuple[socket.socket, socket.socket]:
     """A TCP and a UDP socket on one port; ``port`` 0 picks one that is free for both. Unavailable: it is taken."""
+    check_port(port)
     for _ in range(1 if port else PORT_TRIES):
         try:
             tcp = listening(host, port)

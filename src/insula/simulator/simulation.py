@@ -129,7 +129,7 @@ class Simulation:
         try:
             return listen(self.host, self.control_port)
         except OSError as error:
-            raise Unavailable(f"control API: {self.host}:{self.control_port}: {error.strerror}") from error
+            raise Unavailable(f"control API: {error.strerror}") from error
 
 
 async def run_simulation(

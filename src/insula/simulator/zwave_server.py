@@ -13,6 +13,7 @@ import structlog
 from aiohttp import web
 
 from insula.errors import InputError
+from insula.http import check_port
 from insula.simulator.zwave_inclusion import Inclusion
 from insula.simulator.zwave_nodes import LEVEL, TARGET, Json, Status, VirtualNode, names, template
 from insula.simulator.zwave_sockets import Socket
@@ -73,6 +74,7 @@ class ZwaveServer:
 
     async def start(self) -> None:
         """Raises OSError if the port is taken."""
+        check_port(self.port)
         app = web.Application()
         app.router.add_get("/", self._accept)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.5)

@@ -2,6 +2,7 @@
 
 import time
 
+import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -9,12 +10,13 @@ from insula.building.changes import PlanChange
 from insula.building.changes import difference as difference
 from insula.building.export import export_text
 from insula.building.model import BeaconPlan, BuildingPlan, DevicePlan, GatewayPlan, RoomPlan
-from insula.messages import BuildingSettings
+from insula.messages import BuildingSettings, RuleSet
 from insula.store.changes import add_change
 from insula.store.devices import device_rows, to_struct
 from insula.store.engine import Store
-from insula.store.importing import write_plan
+from insula.store.importing import RULES, write_plan
 from insula.store.tables import Beacon, Building, Device, Gateway, Room, Site
+from insula.store.values import get_value
 
 
 async def stored_plan(store: Store) -> BuildingPlan:
@@ -50,8 +52,13 @@ async def read_plan(connection: AsyncConnection) -> BuildingPlan:
     if row is None:
         return BuildingPlan(site="")
     settings = to_struct(row, BuildingSettings)
-    gateways, rooms = await read_gateways(connection), await _rooms(connection)
-    return BuildingPlan(site=row.site_name, settings=settings, gateways=gateways, rooms=rooms)
+    return BuildingPlan(
+        site=row.site_name,
+        settings=settings,
+        rules=await read_rules(connection),
+        gateways=await read_gateways(connection),
+        rooms=await _rooms(connection),
+    )
 
 
 async def read_gateways(connection: AsyncConnection) -> tuple[GatewayPlan, ...]:
@@ -64,6 +71,11 @@ async def read_settings(connection: AsyncConnection) -> BuildingSettings:
     """What topic ``state`` says of the building; the defaults before the first import."""
     row = (await connection.execute(select(Building))).first()
     return BuildingSettings() if row is None else to_struct(row, BuildingSettings)
+
+
+async def read_rules(connection: AsyncConnection) -> RuleSet | None:
+    """The rules of a file, as they were at the last import; None if the building has a set that comes with Insula."""
+    return msgspec.convert(await get_value(connection, RULES), RuleSet | None)
 
 
 async def _rooms(connection: AsyncConnection) -> tuple[RoomPlan, ...]:

@@ -1,16 +1,17 @@
 """The database of one process: connections to read with, and one writer at a time."""
 
 import asyncio
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from typing import Any
 
 from sqlalchemy import URL, Connection, event, make_url
-from sqlalchemy.exc import ArgumentError
+from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
+from sqlalchemy.exc import TimeoutError as NoConnection
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine, create_async_engine
 
-from insula.errors import InputError
+from insula.errors import InputError, Unavailable
 from insula.store.upgrade import upgrade_sqlite
 
 WAIT_FOR_LOCK_MS = 5000
@@ -41,9 +42,10 @@ class Store:
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
-        """One consistent view of the database; many may be open at once."""
-        async with self._started.connect() as connection:
-            yield connection
+        """One consistent view of the database; many may be open at once. Raises Unavailable, as ``write`` does."""
+        with _failures():
+            async with self._started.connect() as connection:
+                yield connection
 
     @asynccontextmanager
     async def write(self) -> AsyncIterator[AsyncConnection]:
@@ -52,16 +54,30 @@ class Store:
         It takes the write lock at once (BEGIN IMMEDIATE): under WAL, a transaction that reads and then writes
         fails, whatever its timeout, when another process has written between.
         """
-        async with self._writing, self._started.connect() as connection:
-            writer = await connection.execution_options(insula_write=True)
-            async with writer.begin():
-                yield writer
+        with _failures():
+            async with self._writing, self._started.connect() as connection:
+                writer = await connection.execution_options(insula_write=True)
+                async with writer.begin():
+                    yield writer
 
     @property
     def _started(self) -> AsyncEngine:
         if self._engine is None:
             raise RuntimeError("the store is not started")
         return self._engine
+
+
+@contextmanager
+def _failures() -> Iterator[None]:
+    """What the database itself fails at (locked, damaged, full) as Unavailable; an error in a statement stays one."""
+    try:
+        yield
+    except NoConnection as error:
+        raise Unavailable(f"database: {error}") from error
+    except DatabaseError as error:
+        if type(error) not in (DatabaseError, OperationalError):
+            raise
+        raise Unavailable(f"database: {error.orig}") from error
 
 
 def _parse(url: str) -> URL:

@@ -9,13 +9,17 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from insula.building.model import BuildingPlan, DevicePlan
 from insula.store.tables import Beacon, Building, Device, Gateway, KnxNode, Room, Site, ZwaveNode
+from insula.store.values import put_value
 
 Key = tuple[str, str]
 """A device's gateway and source."""
+RULES = "rules"
+"""The named value that holds the rules of a file."""
 
 
 async def write_plan(connection: AsyncConnection, plan: BuildingPlan) -> None:
     building = await _write_building(connection, plan)
+    await put_value(connection, RULES, msgspec.to_builtins(plan.rules))
     await _replace(
         connection,
         Gateway,

@@ -8,12 +8,14 @@ from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from insula.bus.port import Partition
-from insula.errors import Unavailable
+from insula.errors import InsulaError
 from insula.store.tables import Position
 
 
-class PositionMoved(Unavailable):
+class PositionMoved(InsulaError):
     """Another reader has taken over this partition: roll back, and begin again from what is stored."""
+
+    retry = True
 
 
 @dataclass(frozen=True, slots=True)

@@ -37,6 +37,7 @@ def _upgrade(file: Path, version: str | None) -> None:
     from alembic.config import Config
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
+    from sqlalchemy.exc import DatabaseError
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
@@ -47,3 +48,5 @@ def _upgrade(file: Path, version: str | None) -> None:
         alembic.command.upgrade(config, "head")
     except CommandError as error:
         raise Unavailable(f"{file}: made by another version of Insula ({error})") from error
+    except DatabaseError as error:
+        raise Unavailable(f"{file}: {error.orig}") from error
