@@ -11,6 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from insula.api.bus import records_as_lines
+from insula.bus.port import MAX_RECORD
 from insula.clock import ManualClock
 from insula.messages import COMMAND_LIFE_MS
 from tests.flows.house import ROOM_1, ROOM_2, UUID, House, house
@@ -251,6 +252,8 @@ async def test_bus_window_takes_records_of_2020(home: House) -> None:
     assert (await home.http.post("/api/v1/bus/nothing", json=record)).status_code == 404
     assert (await home.http.post("/api/v1/bus/db", json=record)).status_code == 400
     assert (await home.http.post("/api/v1/bus/knx", json={"value": {}})).status_code == 400
+    large = await home.http.post("/api/v1/bus/knx", json={"key": "x", "value": {"text": "x" * MAX_RECORD}})
+    assert (large.status_code, "bytes" in large.json()["title"]) == (413, True)
 
 
 async def test_bus_window_shows_records_as_they_are_on_the_wire(home: House) -> None:
