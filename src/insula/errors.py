@@ -3,6 +3,7 @@
 InsulaError
 ├── InputError           what somebody gave us is wrong: says what, and where
 │   ├── Undecodable      a record on the bus that is no message (counted, logged, skipped)
+│   ├── RecordTooLarge   a record that the bus does not take
 │   ├── UnknownDevice    a well-formed message that fits no device of the building
 │   ├── BuildingFileError  one or more faults of a building file, each with its line
 │   └── RuleError        one or more faults of a rule set, each with its line (0: not from a file)
@@ -29,6 +30,10 @@ class InputError(InsulaError):
 
 class Undecodable(InputError):
     """A record that does not decode to a message."""
+
+
+class RecordTooLarge(InputError):
+    """A record of more bytes than the bus takes (bus/port.py)."""
 
 
 class UnknownDevice(InputError):

@@ -5,7 +5,7 @@ and ``changed_at`` follow the building's clock. The forms on the wire are in ``b
 """
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Annotated, Literal
 from uuid import uuid4
 
 import msgspec
@@ -15,6 +15,8 @@ Quality = Literal["good", "uncertain", "stale"]
 Outcome = Literal["done", "refused", "expired", "failed"]
 CommandClass = Literal["safety", "service", "occupant", "schedule", "comfort", "energy"]
 GatewayOption = str | int | float | bool
+Text = Annotated[str, msgspec.Meta(max_length=255)]
+"""What others send and we send on: a message about a message must not be larger than the bus takes."""
 OriginKind = Literal["user", "rule", "switch", "device", "simulator", "system", "unknown"]
 
 RANK: dict[str, int] = {
@@ -42,8 +44,8 @@ class Origin(Message, frozen=True, kw_only=True):
     """
 
     kind: OriginKind = "unknown"
-    name: str = ""
-    cause: str = ""
+    name: Text = ""
+    cause: Text = ""
 
     @property
     def by_hand(self) -> bool:

@@ -7,8 +7,8 @@ import pytest
 
 from insula.bus.channel import END_OF_DEVICES, Channel
 from insula.bus.devices import DeviceIndex
-from insula.bus.port import Bus, Outgoing, Partition
-from insula.errors import Unavailable
+from insula.bus.port import MAX_RECORD, Bus, Outgoing, Partition
+from insula.errors import RecordTooLarge, Unavailable
 from insula.messages import DeviceRecord, Lease, Origin, Point, Reading
 from tests.contracts.buses import PATIENCE_S, Shares, reading, take, take_all, values
 
@@ -25,6 +25,18 @@ async def test_a_record_is_read_as_it_was_published(bus: Bus) -> None:
     assert (record.topic, record.key, record.value) == ("knx", "blinds_ü", "{°}".encode())
     assert dict(record.headers) == headers
     assert record.at > 1_600_000_000_000
+
+
+async def test_a_record_that_is_too_large_is_refused_and_the_largest_is_taken(bus: Bus) -> None:
+    reader = await bus.subscribe(["knx"], name="reader")
+    largest = Outgoing("knx", "k", b"x" * (MAX_RECORD - 1), spread=1)
+    with pytest.raises(RecordTooLarge, match=str(MAX_RECORD)):
+        await bus.publish([Outgoing("knx", "ke", largest.value, spread=1)])
+    with pytest.raises(RecordTooLarge):
+        await bus.publish([Outgoing("knx", "k", largest.value, {"room": "1"}, spread=1)])
+    await bus.publish([largest])
+
+    assert [record.key for record in await take(reader, 1)] == ["k"]
 
 
 async def test_each_reader_gets_every_record(bus: Bus) -> None:

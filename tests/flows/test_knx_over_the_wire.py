@@ -14,6 +14,7 @@ from xknx.telegram.apci import GroupValueRead, GroupValueResponse, GroupValueWri
 from insula.building.scheme2020 import points_2020
 from insula.clock import SystemClock
 from insula.errors import CommandError, Failed
+from insula.gateways.knx import states
 from insula.gateways.knx.gateway import KnxGateway
 from insula.messages import Command, DeviceRecord, Origin
 from insula.simulator.knx_interface import KnxInterface
@@ -109,8 +110,10 @@ def device(device_id: int, kind: str) -> DeviceRecord:
 
 
 @pytest.fixture(params=["tcp", "udp"])
-async def house(request: pytest.FixtureRequest) -> AsyncIterator[House]:
-    """Connected, and its states read."""
+async def house(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[House]:
+    """Connected, and its states read; nobody answers, and they are not read again."""
+    monkeypatch.setattr(states, "RETRY_S", (3600,))
+    monkeypatch.setattr(states, "CONFIRM_S", 3600)
     interface = KnxInterface(port=0)
     await interface.start()
     options = {"connection": request.param, "host": interface.host, "port": interface.port, "telegrams_per_s": 0}
@@ -165,6 +168,19 @@ async def test_a_telegram_of_nobody_is_counted(house: House) -> None:
     house.interface.send("9/0/9", GroupValueWrite(OPEN), SWITCH)
     await house.until(lambda: house.strangers)
     assert house.strangers == ["9/0/9"]
+
+
+async def test_a_device_that_was_dead_at_the_start_is_asked_again(
+    house: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(states, "RETRY_S", (0.01,))
+    await house.interface.stop()
+    await house.until(lambda: house.links[-1] != "connected")
+    await house.interface.start()
+    await house.until(lambda: house.read().count("4/4/1") >= 4)
+    house.interface.send("4/4/1", GroupValueResponse(CLOSED), ACTUATOR)
+    await house.until(lambda: house.reports)
+    assert house.reports == [(1, "position", 0, None)]
 
 
 async def test_five_hundred_statuses_at_once_all_arrive(house: House) -> None:

@@ -117,9 +117,9 @@ async def bench(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Bench]:
 # --- which readings
 
 
-def taken(*readings: Reading, every_s: float = 300) -> list[tuple[int, float]]:
+def taken(*readings: Reading, every_s: float = 300, now: int = 0) -> list[tuple[int, float]]:
     selection = Selection(every_s)
-    rows = [row for reading in readings if (row := selection.row(reading)) is not None]
+    rows = [row for reading in readings if (row := selection.row(reading, now)) is not None]
     return [(row.timestamp // MINUTE, row.value) for row in rows]
 
 
@@ -153,6 +153,13 @@ def test_what_is_out_of_range_is_not_taken() -> None:
     assert taken(measured(0, 900.0, 0, quality="uncertain"), measured(1, 0.0, 1)) == [(1, 0.0)]
 
 
+def test_what_was_measured_in_the_future_is_not_taken() -> None:
+    ahead = measured(24 * 60 + 1, 20.0, 0)
+    living = measured(0, 40.0, 0, "position", seen_at=24 * 60 * MINUTE + 1)
+    assert taken(ahead, living, measured(24 * 60, 21.0, 0)) == [(24 * 60, 21.0)]
+    assert taken(ahead, now=MINUTE) == [(24 * 60 + 1, 20.0)]
+
+
 def test_points_are_apart() -> None:
     humidity = measured(0, 0.0, 0, "humidity")
     assert taken(measured(0, 20.0, 0), humidity, measured(0, 5.0, 0, device_id=2)) == [(0, 20.0), (0, 0.0), (0, 5.0)]
@@ -176,6 +183,14 @@ async def test_a_reading_is_stored_under_its_reason_of_2020(bench: Bench, point:
     reading = bench.reading(0, point)
     await recorded(bench, recorder, reading)
     assert await bench.rows() == [LogRow(reading.measured_at, 0.0, reason, reading.device_id)]
+
+
+async def test_readings_of_the_future_are_counted(bench: Bench) -> None:
+    recorder = await bench.record()
+    late = bench.clock.now() + 25 * 60 * MINUTE
+    await recorded(bench, recorder, bench.reading(20, measured_at=late), bench.reading(21))
+    assert await bench.values() == [21.0]
+    assert recorder.counters["ahead"] == 1
 
 
 async def test_other_roles_are_stored_under_their_name(bench: Bench) -> None:

@@ -13,6 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from insula.api.bus import BusWindow
+from insula.bus.port import MAX_RECORD
 from insula.clock import ManualClock, settle
 from insula.messages import COMMAND_LIFE_MS
 from tests.flows.house import ROOM_1, ROOM_2, UUID, House, house
@@ -284,6 +285,8 @@ async def test_bus_window_takes_records_of_2020(home: House) -> None:
     assert (await home.http.post("/api/v1/bus/nothing", json=record)).status_code == 404
     assert (await home.http.post("/api/v1/bus/db", json=record)).status_code == 400
     assert (await home.http.post("/api/v1/bus/knx", json={"value": {}})).status_code == 400
+    large = await home.http.post("/api/v1/bus/knx", json={"key": "x", "value": {"text": "x" * MAX_RECORD}})
+    assert (large.status_code, "bytes" in large.json()["title"]) == (413, True)
 
 
 async def test_bus_window_refuses_json_nested_too_deeply(home: House) -> None:

@@ -5,6 +5,7 @@ from collections.abc import AsyncIterator
 
 import msgspec
 import pytest
+from structlog.testing import capture_logs
 
 from insula.bus.channel import END_OF_DEVICES, Channel, Received
 from insula.bus.memory import MemoryBus
@@ -55,6 +56,19 @@ async def test_records_can_be_kept_and_decoded_later(channel: Channel) -> None:
     assert reader.decode(good) == Received(good, sent)
     assert reader.decode(bad) is None
     assert (reader.undecodable, channel.undecodable) == (1, 1)
+
+
+async def test_a_record_that_several_readers_skip_is_logged_once_and_briefly(channel: Channel) -> None:
+    readers = [await channel.read(["zwave"], name=f"reader {number}") for number in range(3)]
+    await channel.bus.publish([Outgoing("zwave", "x" * 10_000, b"{}"), Outgoing("zwave", "y", b"{}")])
+    with capture_logs() as logs:
+        for reader in readers:
+            for record in await reader.records():
+                assert reader.decode(record) is None
+
+    assert [line["key"] for line in logs] == ["x" * 80, "y"]
+    assert all(len(line["why"]) <= 200 for line in logs)
+    assert ([reader.undecodable for reader in readers], channel.undecodable) == ([2, 2, 2], 6)
 
 
 async def test_a_batch_of_undecodable_records_is_empty(channel: Channel) -> None:

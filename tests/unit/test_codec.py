@@ -157,6 +157,40 @@ def test_a_record_without_a_value_is_no_message_there(codec: Codec, topic: str) 
         codec.decode(Record(topic, 0, 0, "result", None))
 
 
+def test_a_command_goes_to_the_gateway_of_its_device(codec: Codec) -> None:
+    text = '{"device_id":1,"point":"position","value":5,"gateway_id":"zwave"}'
+    message = codec.decode(sent("knx", "set_point", text))
+
+    assert isinstance(message, Command)
+    assert message.gateway_id == BLIND.gateway_id
+
+
+def test_whole_numbers_may_come_as_floats(codec: Codec) -> None:
+    message = codec.decode(sent("knx", "open_blinds", '{"bloc":1.0,"floor":4.0}'))
+
+    assert isinstance(message, Command)
+    assert message.device_id == BLIND.device_id
+
+
+@pytest.mark.parametrize("bloc", ["1.5", "1e300", "-1e17"])
+def test_what_is_not_whole_names_no_device(codec: Codec, bloc: str) -> None:
+    with pytest.raises(Undecodable, match="bloc is no whole number"):
+        codec.decode(sent("knx", "open_blinds", f'{{"bloc":{bloc},"floor":4}}'))
+
+
+@pytest.mark.parametrize("name", ["at", "measured_at", "changed_at", "seen_at"])
+@pytest.mark.parametrize("time", [-1, 7_258_118_400_000, 9_007_199_254_740_991])
+def test_what_is_no_time_of_this_age_is_refused(codec: Codec, name: str, time: int) -> None:
+    with pytest.raises(Undecodable, match=name):
+        codec.decode(sent("zwave", "sensors_get_temperature", f'{{"node_id":2,"value":20,"{name}":{time}}}'))
+
+
+@pytest.mark.parametrize("field", ['"id":"%s"', '"origin":{"name":"%s"}', '"origin":{"cause":"%s"}'])
+def test_a_text_that_would_be_sent_on_is_bounded(codec: Codec, field: str) -> None:
+    with pytest.raises(Undecodable, match="255"):
+        codec.decode(sent("knx", "open_blinds", '{"bloc":1,"floor":4,%s}' % (field % ("x" * 256))))
+
+
 # --- message -> 2020
 
 
@@ -308,7 +342,7 @@ def test_state_is_found_by_its_key(codec: Codec, key: str) -> None:
 
 texts = st.text(st.characters(exclude_categories=["Cs"]), max_size=20)
 ids = st.text(st.characters(exclude_categories=["Cs"]), min_size=1, max_size=40)
-times = st.integers(0, 2**53 - 1)
+times = st.integers(0, 7_258_118_399_999)
 numbers = st.floats(-1e9, 1e9)
 classes = st.sampled_from(["safety", "service", "occupant", "schedule", "comfort", "energy"])
 kinds = st.sampled_from(["user", "rule", "switch", "device", "simulator", "system", "unknown"])
@@ -348,7 +382,9 @@ def readings(draw: st.DrawFn) -> Reading:
 
 @st.composite
 def commands(draw: st.DrawFn) -> Command:
-    return Command(**draw(point_values()), class_=draw(classes), expires_at=draw(times))
+    values = draw(point_values())
+    values["gateway_id"] = CODEC.devices.get(values["device_id"]).gateway_id
+    return Command(**values, class_=draw(classes), expires_at=draw(times))
 
 
 outcomes = st.sampled_from(["done", "refused", "expired", "failed"])

@@ -120,11 +120,11 @@ class FakeLink:
 class Kit:
     """The building's vocabulary around one gateway. At its end nothing may be left that no test asked about."""
 
-    def __init__(self, clock: ManualClock) -> None:
+    def __init__(self, clock: ManualClock, telegrams_per_s: float = 20) -> None:
         self.clock = clock
         self.link = FakeLink()
         self.told = Told()
-        self.gateway = KnxGateway({"telegrams_per_s": 20}, clock, self.link)
+        self.gateway = KnxGateway({"telegrams_per_s": telegrams_per_s}, clock, self.link)
 
     def receive(
         self,
@@ -283,6 +283,7 @@ async def test_a_switch_is_believed_for_two_minutes(kit: Kit) -> None:
     await kit.clock.advance(1)
     kit.receive("4/4/1", GroupValueWrite(byte(0xFE)))
     assert [origin for *_, origin in kit.reports()] == [BY_SWITCH, None]
+    assert "0/4/1" in kit.read(), "nobody answered at the start"
 
 
 async def test_a_later_command_ends_what_the_switch_did(kit: Kit) -> None:
@@ -374,7 +375,7 @@ async def test_what_the_interface_does_not_confirm_has_failed_and_changes_nothin
     assert kit.reports() == []
 
 
-# --- reading at start
+# --- reading states
 
 
 @asynccontextmanager
@@ -391,9 +392,9 @@ async def connecting(clock: ManualClock, *devices: DeviceRecord) -> AsyncIterato
         await task
 
 
-async def test_every_state_is_read_once_at_start(clock: ManualClock) -> None:
+async def test_every_state_is_read_at_start(clock: ManualClock) -> None:
     async with connecting(clock, BLIND, RADIATOR, LAMP, CONTROLLER, BARE) as kit:
-        await clock.advance(60)
+        await clock.advance(1)
         states = ["4/4/1", "0/4/1", "5/1/1", "5/3/1", "6/0/2", "6/0/3", "6/0/4", "7/0/0"]
         assert kit.read() == states
 
@@ -406,8 +407,7 @@ async def test_reading_takes_half_of_the_limit_at_most(clock: ManualClock) -> No
 
 
 async def test_without_a_limit_reading_does_not_wait(clock: ManualClock) -> None:
-    kit = Kit(clock)
-    kit.gateway.telegrams_per_s = 0
+    kit = Kit(clock, telegrams_per_s=0)
     await kit.gateway.serve([BLIND, RADIATOR])
     task = asyncio.create_task(kit.gateway.run(kit.told))
     await settle()
@@ -423,7 +423,61 @@ async def test_a_state_that_was_told_meanwhile_is_not_read(clock: ManualClock) -
     async with connecting(clock, BLIND, RADIATOR, CONTROLLER) as kit:
         kit.receive("6/0/3", GroupValueWrite(WARM))
         await clock.advance(60)
-        assert kit.read() == ["4/4/1", "0/4/1", "6/0/2", "6/0/4", "7/0/0"]
+        assert list(dict.fromkeys(kit.read())) == ["4/4/1", "0/4/1", "6/0/2", "6/0/4", "7/0/0"]
+
+
+async def test_a_state_that_nobody_answers_is_read_again_less_and_less_often(clock: ManualClock) -> None:
+    async with connecting(clock, BLIND) as kit:
+        await clock.advance(0)
+        assert kit.read() == ["4/4/1"]
+        for wait_s in (5, 30, 300, 300):
+            await clock.advance(wait_s - 1)
+            assert kit.read() == []
+            await clock.advance(1)
+            assert kit.read() == ["4/4/1"]
+        kit.receive("4/4/1", GroupValueResponse(byte(0)))
+        await clock.advance(3600)
+        assert kit.read() == []
+
+
+async def test_a_read_that_was_refused_is_tried_again(clock: ManualClock) -> None:
+    async with connecting(clock, BLIND) as kit:
+        kit.link.failing = True
+        await clock.advance(1)
+        kit.link.failing = False
+        await clock.advance(4)
+        assert kit.read() == ["4/4/1"]
+
+
+async def test_who_says_nothing_after_a_command_is_asked(clock: ManualClock) -> None:
+    async with running(clock, BLIND, LAMP, RADIATOR) as kit:
+        for address in ("4/4/1", "5/3/1", "0/4/1"):
+            kit.receive(address, GroupValueResponse(byte(0)))
+        kit.receive("5/1/1", GroupValueResponse(OFF))
+        await kit.wish(1, "move", 100)
+        await kit.wish(3, "level", 0)
+        await kit.wish(2, "valve", 0)
+        await clock.advance(4.9)
+        assert kit.read() == []
+        await clock.advance(1)
+        assert kit.read() == ["4/4/1", "5/1/1", "5/3/1"]
+        for address in ("4/4/1", "5/3/1"):
+            kit.receive(address, GroupValueResponse(byte(0)))
+        kit.receive("5/1/1", GroupValueResponse(OFF))
+        await clock.advance(600)
+        assert kit.read() == []
+        assert len(kit.reports()) == 8
+        assert kit.written() == ["1/4/1", "5/2/1", "0/4/1"]
+
+
+async def test_who_says_what_became_of_a_command_is_not_asked(clock: ManualClock) -> None:
+    async with running(clock, BLIND) as kit:
+        await kit.wish(1, "position", 100)
+        kit.receive("4/4/1", GroupValueWrite(byte(0)))
+        await clock.advance(600)
+        assert kit.read() == []
+        assert kit.written() == ["3/4/1"]
+        assert kit.reports() == [(1, "position", 100, None)]
 
 
 async def test_states_are_read_again_after_each_reconnect(clock: ManualClock) -> None:

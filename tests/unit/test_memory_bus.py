@@ -95,7 +95,19 @@ def test_a_compacted_partition_forgets_the_oldest_tombstones() -> None:
     assert [record.key for record in kept.since(0)] == ["lease/3", "lease/4"]
 
 
-@pytest.mark.parametrize("kept", [CompactedLog(), RetainedLog(keep=10)])
+def test_a_retained_partition_keeps_no_more_bytes_than_it_may() -> None:
+    kept = RetainedLog(keep=10, keep_bytes=100)
+    for offset in range(8):
+        kept.append(Record("knx", 0, offset, "key", b"x" * 27))
+    assert [record.offset for record in kept.since(0)] == [5, 6, 7]
+
+    kept.delete_before(7)
+    for offset in range(8, 30):
+        kept.append(Record("knx", 0, offset, "", b"12"))
+    assert (kept.begin, len(kept.since(0))) == (20, 10)
+
+
+@pytest.mark.parametrize("kept", [CompactedLog(), RetainedLog(keep=10, keep_bytes=1000)])
 def test_deleting_past_the_end_deletes_all_and_no_more(kept: CompactedLog | RetainedLog) -> None:
     kept.append(Record("state", 0, 0, "a", b"1"))
     kept.delete_before(100)

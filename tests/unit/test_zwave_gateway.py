@@ -6,7 +6,10 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import aiohttp
 import pytest
+from zwave_js_server.exceptions import ConnectionClosed, NotConnected
+from zwave_js_server.model.node import Node
 
 from insula.clock import Clock, ManualClock, SystemClock
 from insula.errors import Failed, Refused
@@ -332,6 +335,33 @@ async def test_a_command_under_way_fails_when_the_connection_is_lost(server: Zwa
         await ear.until(lambda: ear.links[-1] != "connected")
         assert ear.links == ["connected", "connection lost"]
     await slow.stop()
+
+
+@pytest.mark.parametrize(
+    "error",
+    [NotConnected(), ConnectionClosed("gone"), aiohttp.ClientConnectionResetError(), BrokenPipeError()],
+    ids=repr,
+)
+async def test_a_connection_that_breaks_while_sending_is_the_reason(
+    server: ZwaveServer, monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    async def breaks(*_: object, **__: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Node, "async_set_value", breaks)
+    async with connected(server) as (gateway, _):
+        with pytest.raises(Failed, match=r"^the connection was lost before the answer$"):
+            await gateway.send(command(30, "level", 50))
+
+
+async def test_no_failure_is_without_a_reason(server: ZwaveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def breaks(*_: object, **__: object) -> None:
+        raise ValueError
+
+    monkeypatch.setattr(Node, "async_set_value", breaks)
+    async with connected(server) as (gateway, _):
+        with pytest.raises(Failed, match=f"^node {LAMP}: ValueError$"):
+            await gateway.send(command(30, "level", 50))
 
 
 async def test_a_command_without_an_answer_fails(monkeypatch: pytest.MonkeyPatch) -> None:

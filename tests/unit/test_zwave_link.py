@@ -11,8 +11,10 @@ from aiohttp import web
 from insula.clock import ManualClock
 from insula.errors import Unavailable
 from insula.gateways.zwave import link
-from insula.gateways.zwave.link import Connection, WrongVersion, connect, keep
+from insula.gateways.zwave.link import Connection, WrongVersion, _answers, connect, keep
+from insula.simulator.zwave_nodes import Json
 from insula.simulator.zwave_server import ZwaveServer
+from insula.simulator.zwave_sockets import Socket
 
 PATIENCE_S = 20
 VERSION = {
@@ -174,4 +176,51 @@ async def test_the_block_ends_in_time_even_if_the_server_says_no_goodbye() -> No
                 assert transport is not None
                 transport.pause_reading()
         assert connection.lost.done()
+    await server.stop()
+
+
+class Freezing(ZwaveServer):
+    """A server that can stop answering, though its connections stand: as one under SIGSTOP."""
+
+    def __init__(self) -> None:
+        super().__init__(port=0)
+        self.asked = 0
+        self.frozen = False
+
+    async def _handle(self, socket: Socket, message: Json) -> None:
+        self.asked += message["command"] == "driver.get_log_config"
+        if not self.frozen:
+            await super()._handle(socket, message)
+
+
+async def test_a_frozen_server_is_noticed(clock: ManualClock, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(link, "PROBE_ANSWER_S", 0.05)
+    server = Freezing()
+    await server.start()
+    told: asyncio.Queue[str] = asyncio.Queue()
+
+    async def serve(connection: Connection) -> None:
+        server.frozen = True
+        await asyncio.Event().wait()
+
+    task = asyncio.create_task(keep(server.url, clock, serve, told.put_nowait))
+    async with asyncio.timeout(PATIENCE_S):
+        assert await told.get() == "the server does not answer"
+    assert server.asked == 1 + link.PROBES, "the library asks once at its start"
+    task.cancel()
+    with suppress(asyncio.CancelledError):
+        await task
+    await server.stop()
+
+
+async def test_a_server_that_answers_with_an_error_is_not_lost(
+    clock: ManualClock, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link, "PROBE_ANSWER_S", PATIENCE_S)
+    server = ZwaveServer(port=0)
+    await server.start()
+    async with connect(server.url) as connection:
+        assert await _answers(connection.driver)
+        monkeypatch.setattr(server, "_state", {})
+        assert await _answers(connection.driver), "an error is an answer too"
     await server.stop()

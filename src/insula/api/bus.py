@@ -10,12 +10,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Stream
 
-from insula.api.errors import NotFound, RequestError
+from insula.api.errors import NotFound, RequestError, TooLarge
 from insula.api.problems import problem
 from insula.bus.channel import Channel
 from insula.bus.port import Outgoing, Record, Start, Subscription
 from insula.bus.topics import TOPICS
-from insula.errors import Unavailable
+from insula.errors import RecordTooLarge, Unavailable
 
 KEEPALIVE_S = 15.0
 _encode = msgspec.json.Encoder().encode
@@ -83,7 +83,10 @@ def bus_routes(channel: Channel, window: BusWindow) -> list[HTTPRouteHandler]:
         if topic not in ("knx", "zwave"):
             raise RequestError(f"records of {topic} are made by Insula's own parts")
         value = None if data.value is None else _encode(data.value)
-        await channel.bus.publish([Outgoing(topic, data.key, value)])
+        try:
+            await channel.bus.publish([Outgoing(topic, data.key, value)])
+        except RecordTooLarge as error:
+            raise TooLarge(str(error)) from error
         return {"topic": topic, "key": data.key}
 
     return [follow, produce]

@@ -2,7 +2,8 @@
 
 InputError
 └── RequestError    status 400
-    └── NotFound    status 404
+    ├── NotFound    status 404
+    └── TooLarge    status 413
 """
 
 from insula.errors import InputError
@@ -14,3 +15,7 @@ class RequestError(InputError):
 
 class NotFound(RequestError):
     status = 404
+
+
+class TooLarge(RequestError):
+    status = 413

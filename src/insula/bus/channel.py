@@ -1,5 +1,6 @@
 """Typed messages over the bus: what every part reads and sends through."""
 
+from collections import deque
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,11 @@ from insula.errors import InputError
 from insula.messages import BusMessage, DeviceRecord
 
 log = structlog.get_logger("insula.bus")
+
+LOGGED = 100
+"""Places of skipped records that are remembered: as far as one reader may be behind another."""
+KEY, WHY = 80, 200
+"""Characters of a key and of a reason in the log: both may hold what a stranger sent."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +52,7 @@ class Reader:
             return Received(record, self._channel.codec.decode(record))
         except InputError as error:
             self.undecodable += 1
-            self._channel.undecodable += 1
-            log.warning("record skipped", place=record.place, key=record.key, why=str(error))
+            self._channel.skipped(record, error)
             return None
 
     async def records(self, limit: int = 1000) -> Sequence[Record]:
@@ -70,6 +75,14 @@ class Channel:
         self.codec = Codec(devices)
         self.undecodable = 0
         """Records that its readers skipped; one that two of them read counts twice."""
+        self._logged: deque[str] = deque(maxlen=LOGGED)
+
+    def skipped(self, record: Record, error: InputError) -> None:
+        """A reader could not use a record: each is counted, and logged once for all of them."""
+        self.undecodable += 1
+        if record.place not in self._logged:
+            self._logged.append(record.place)
+            log.warning("record skipped", place=record.place, key=record.key[:KEY], why=str(error)[:WHY])
 
     async def send(self, *messages: BusMessage) -> None:
         """Publish, in order. Returns when the bus has them."""

@@ -21,6 +21,7 @@ from insula.bus.wire import (
     READINGS_BY_KEY,
     SET_POINT,
     Action,
+    Whole,
     WireCommand,
     WireMessage,
     WireReading,
@@ -178,6 +179,7 @@ class Codec:
         )
 
     def _decode_command(self, record: Record, wire: WireCommand, action: Action | None) -> Command:
+        """To the gateway of the device's record, whatever the sender believes: it would have no answer elsewhere."""
         device, role = self._addressee(record, wire, action)
         if action is None:
             value = number_in(wire.value, role)
@@ -189,7 +191,7 @@ class Codec:
             id=wire.id or _id_of(record),
             at=record.at if wire.at is None else wire.at,
             device_id=device.device_id,
-            gateway_id=wire.gateway_id or device.gateway_id,
+            gateway_id=device.gateway_id,
             point=role.name,
             value=value,
             class_=wire.class_ or "occupant",
@@ -248,7 +250,7 @@ def _parse(type_: type[T], value: bytes) -> T:
     return message
 
 
-def _needed(value: int | str | None, what: str) -> int:
+def _needed(value: Whole | None, what: str) -> int:
     if value is None:
         raise Undecodable(f"{what} is missing")
     return whole_in(value, what)

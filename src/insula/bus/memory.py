@@ -11,20 +11,21 @@ from insula.bus.backlog import Latest, Lossless
 from insula.bus.group import Group, Share
 from insula.bus.memory_readers import MemoryMembership, MemorySubscription
 from insula.bus.partition import CompactedLog, Log, RetainedLog
-from insula.bus.port import Assigned, Outgoing, Partition, Positions, Record, Revoked, Slow, Start
+from insula.bus.port import MAX_RECORD, Assigned, Outgoing, Partition, Positions, Record, Revoked, Slow, Start, size_of
 from insula.bus.topics import TOPICS
 from insula.clock import Clock
-from insula.errors import Unavailable
+from insula.errors import RecordTooLarge, Unavailable
 
 
 class MemoryBus:
-    """``keep``: records kept a partition of a topic that is not compacted. ``full``: records that a reader may leave
-    untaken before publishing waits for it (what it starts with is not counted)."""
+    """``keep``, ``keep_bytes``: records kept a partition of a topic that is not compacted, and their bytes at most.
+    ``full``: records that a reader may leave untaken before publishing waits for it (what it starts with is not
+    counted)."""
 
-    def __init__(self, clock: Clock, *, keep: int = 10_000, full: int = 100_000) -> None:
+    def __init__(self, clock: Clock, *, keep: int = 10_000, keep_bytes: int = 4_000_000, full: int = 100_000) -> None:
         self.full = full
         self.logs: dict[Partition, Log] = {
-            (topic.name, number): CompactedLog() if topic.compacted else RetainedLog(keep)
+            (topic.name, number): CompactedLog() if topic.compacted else RetainedLog(keep, keep_bytes)
             for topic in TOPICS.values()
             for number in range(topic.partitions)
         }
@@ -53,6 +54,8 @@ class MemoryBus:
 
     async def publish(self, records: Iterable[Outgoing]) -> None:
         for outgoing in records:
+            if (size := size_of(outgoing)) > MAX_RECORD:
+                raise RecordTooLarge(f"a record of {size} bytes; {MAX_RECORD} is the most")
             place = self._place(outgoing)
             if self._full or self._stopped:
                 await self._wait_for_room(place, outgoing)

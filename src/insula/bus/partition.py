@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from itertools import islice
 from typing import Protocol
 
-from insula.bus.port import Record
+from insula.bus.port import Record, size_of
 
 TOMBSTONES = 1000
 """So many removed keys are remembered by a compacted partition, the latest ones."""
@@ -28,11 +28,14 @@ class Log(Protocol):
 
 
 class RetainedLog:
-    """Keeps the last ``keep`` records."""
+    """Keeps the last ``keep`` records, and no more of them than ``keep_bytes``."""
 
-    def __init__(self, keep: int) -> None:
+    def __init__(self, keep: int, keep_bytes: int) -> None:
         self.end = 0
-        self._records: deque[Record] = deque(maxlen=keep)
+        self._keep = keep
+        self._keep_bytes = keep_bytes
+        self._records: deque[Record] = deque()
+        self._bytes = 0
 
     @property
     def begin(self) -> int:
@@ -40,14 +43,20 @@ class RetainedLog:
 
     def append(self, record: Record) -> None:
         self._records.append(record)
+        self._bytes += size_of(record)
         self.end = record.offset + 1
+        while len(self._records) > self._keep or self._bytes > self._keep_bytes:
+            self._drop_first()
 
     def since(self, offset: int) -> Sequence[Record]:
         return list(islice(self._records, max(0, offset - self.begin), None))
 
     def delete_before(self, offset: int) -> None:
         while self._records and self._records[0].offset < offset:
-            self._records.popleft()
+            self._drop_first()
+
+    def _drop_first(self) -> None:
+        self._bytes -= size_of(self._records.popleft())
 
 
 class CompactedLog:

@@ -18,6 +18,10 @@ kept begins at the nearest record that is."""
 Slow = Literal["lossless", "latest"]
 
 
+MAX_RECORD = 1_048_576
+"""Bytes of a record's key, value and headers: what Kafka takes by default (its ``message.max.bytes``, less framing)."""
+
+
 class Record(msgspec.Struct, frozen=True):
     """One record as read. ``at``: when it was produced (ms, real time); ``value`` None: a tombstone."""
 
@@ -46,6 +50,12 @@ class Outgoing(msgspec.Struct, frozen=True):
     value: bytes | None
     headers: Mapping[str, str] = {}
     spread: int | None = None
+
+
+def size_of(record: Record | Outgoing) -> int:
+    """In bytes: its key, value and headers."""
+    headers = sum(len(name.encode()) + len(value.encode()) for name, value in record.headers.items())
+    return len(record.key.encode()) + len(record.value or b"") + headers
 
 
 Assigned = Callable[[Sequence[Partition]], Awaitable[Positions | None]]
@@ -88,7 +98,8 @@ class Bus(Protocol):
 
     async def publish(self, records: Iterable[Outgoing]) -> None:
         """Returns when the bus has them all, in order a partition. Waits while a reader is full; but not in the task
-        that takes a full reader's batches, which nobody else could empty. Raises Unavailable."""
+        that takes a full reader's batches, which nobody else could empty. Raises Unavailable, and RecordTooLarge
+        (those before it are on the bus)."""
 
     async def subscribe(
         self,

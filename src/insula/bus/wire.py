@@ -9,15 +9,16 @@ from typing import Annotated, Any, NamedTuple
 import msgspec
 
 from insula.errors import Undecodable
-from insula.messages import CommandClass, DeviceRecord, Origin, Protocol, Quality
+from insula.messages import CommandClass, DeviceRecord, Origin, Protocol, Quality, Text
 from insula.points import Role
 
 READ_POINT = "read_point"
 SET_POINT = "set_point"
 
 Number = float | str | bool
-Whole = int | str
-Millis = Annotated[int, msgspec.Meta(ge=0, lt=2**53)]
+Whole = int | float | str
+Millis = Annotated[int, msgspec.Meta(ge=0, lt=7_258_118_400_000)]
+"""1970 to 2199: what lies outside is no time, but would be kept for ever."""
 
 
 class Action(NamedTuple):
@@ -85,11 +86,11 @@ class WireMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
     bloc: Whole | None = None
     floor: Whole | None = None
     node_id: Whole | None = None
-    id: str | None = None
+    id: Text | None = None
     at: Millis | None = None
     device_id: Whole | None = None
-    gateway_id: str | None = None
-    point: str | None = None
+    gateway_id: Text | None = None
+    point: Text | None = None
     origin: Origin | None = None
 
 
@@ -135,6 +136,10 @@ def number_out(value: float, role: Role) -> float:
 def whole_in(value: Whole, what: str) -> int:
     if isinstance(value, int):
         return value
+    if isinstance(value, float):
+        if not (value.is_integer() and abs(value) < 2**53):
+            raise Undecodable(f"{what} is no whole number: {value}")
+        return int(value)
     try:
         return int(value.replace("_", "?"))
     except ValueError:

@@ -67,7 +67,8 @@ class Recorder:
         self._room = asyncio.Event()
         self._why = ""
         self.counters: Counter[str] = Counter()
-        """``rows`` written, ``skipped`` of devices that the database does not have, ``takeovers`` by another."""
+        """``rows`` written, ``skipped`` of devices that the database does not have, ``ahead``: measured
+        in the future, ``takeovers`` by another."""
 
     async def run(self) -> None:
         await self._channel.devices.complete()
@@ -128,13 +129,15 @@ class Recorder:
             await self._room.wait()
 
     def _take(self, received: Sequence[Received], positions: Positions) -> None:
+        now, ahead = self._clock.now(), self._selection.ahead
         for one in received:
             if isinstance(one.message, Reading):
-                row = self._selection.row(one.message)
+                row = self._selection.row(one.message, now)
                 if row is not None:
                     self._batch.rows.append(row)
             elif one.record.topic == "state":
                 self._batch.state[one.record.key] = one.record.value
+        self.counters["ahead"] += self._selection.ahead - ahead
         self._batch.reaches(positions)
         self._held.update(positions)
         if len(self._batch.rows) > FULL:

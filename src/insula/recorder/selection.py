@@ -6,6 +6,8 @@ from insula.messages import Reading
 from insula.points import role
 from insula.store.log import LogRow, reason_of
 
+DAY_MS = 86_400_000
+
 
 @dataclass(frozen=True, slots=True)
 class Kept:
@@ -21,12 +23,17 @@ class Selection:
 
     def __init__(self, every_s: float) -> None:
         self._every_ms = round(every_s * 1000)
+        self.ahead = 0
+        """Readings passed over, as they are measured more than a day ahead of the building's clock."""
         self._kept: dict[tuple[int, str], Kept] = {}
 
-    def row(self, reading: Reading) -> LogRow | None:
+    def row(self, reading: Reading, now: int) -> LogRow | None:
         """The row for this reading; None if it is not to be stored. Values out of range are not: they would spoil
-        the means."""
+        the means. ``now``: the building's time (ms)."""
         if reading.quality == "uncertain":
+            return None
+        if held_at(reading) > now + DAY_MS:
+            self.ahead += 1
             return None
         point = (reading.device_id, reading.point)
         kept = self._kept.get(point)

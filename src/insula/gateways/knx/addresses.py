@@ -40,7 +40,7 @@ class Heard:
 
 @dataclass(frozen=True, slots=True)
 class StatusAddress:
-    """An address to read at start, and for which point of which device."""
+    """An address to read, and for which point of which device."""
 
     device_id: int
     point: Point
@@ -53,6 +53,7 @@ class AddressIndex:
     def __init__(self, devices: Iterable[DeviceRecord] = ()) -> None:
         self._heard: dict[GroupAddress, list[Heard]] = defaultdict(list)
         self._telling: set[tuple[int, str]] = set()
+        self._confirming: dict[tuple[int, str], list[GroupAddress]] = defaultdict(list)
         self.statuses: list[StatusAddress] = []
         for device in devices:
             for point in device.points:
@@ -69,6 +70,10 @@ class AddressIndex:
         """The device reports this role at an address where nobody writes: then a write alone is no reading."""
         return (device_id, role) in self._telling
 
+    def confirming(self, device_id: int, role: str) -> Sequence[GroupAddress]:
+        """Where the device tells what became of a command to this role, or to one that is driven with it."""
+        return self._confirming.get((device_id, driven_group(role)), ())
+
     def _add(self, device: DeviceRecord, point: Point) -> None:
         role = ROLES.get(point.role)
         if role is None:
@@ -84,8 +89,9 @@ class AddressIndex:
                 driven=address in drives,
             )
             self._heard[address].append(heard)
-        if any(address not in drives for address in status):
+        if telling := [address for address in status if address not in drives]:
             self._telling.add((device.device_id, role.name))
+            self._confirming[device.device_id, driven_group(role.name)] += telling
         self.statuses.extend(StatusAddress(device.device_id, point, address) for address in status)
 
 

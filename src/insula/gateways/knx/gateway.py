@@ -8,10 +8,11 @@ from xknx.telegram import GroupAddress, IndividualAddress, Telegram
 from xknx.telegram.apci import GroupValueResponse, GroupValueWrite
 
 from insula.clock import Clock
-from insula.errors import CommandError, InputError, Refused
-from insula.gateways.knx.addresses import AddressIndex, Heard, StatusAddress, driven_group
+from insula.errors import InputError, Refused
+from insula.gateways.knx.addresses import AddressIndex, Heard, driven_group
 from insula.gateways.knx.link import KnxLink, Link, connection_config
-from insula.gateways.knx.translate import decode, to_read, to_telegram
+from insula.gateways.knx.states import StateReader
+from insula.gateways.knx.translate import decode, to_telegram
 from insula.gateways.port import Upward
 from insula.messages import Command, DeviceRecord, Origin
 
@@ -21,7 +22,7 @@ HAND_MS = 120_000
 """For so long after somebody pressed a wall switch, what the device reports is that hand's doing (real time): a
 blind may report its position at the end of its way only, a minute or two later."""
 READ_SHARE = 0.5
-"""Of the telegrams that the bus may be given, what reading at start may take: people's commands come first."""
+"""Of the telegrams that the bus may be given, what reading states may take: people's commands come first."""
 
 ValuePayload = GroupValueWrite | GroupValueResponse
 
@@ -41,11 +42,8 @@ class KnxGateway:
         self._connected = False
         self._devices: dict[int, DeviceRecord] = {}
         self._addresses = AddressIndex()
-        self._asked: frozenset[StatusAddress] = frozenset()
-        """On this connection."""
-        self._unread: dict[GroupAddress, None] = {}
-        """Still to be read, in this order."""
-        self._to_read = asyncio.Event()
+        pause_s = 1 / (self.telegrams_per_s * READ_SHARE) if self.telegrams_per_s else 0.0
+        self._states = StateReader(self._link, clock, pause_s)
         self._hands: dict[tuple[int, str], tuple[Origin, int]] = {}
         """Who drove a device's group of roles from outside last, and until when that is believed (real ms)."""
         self._owners: dict[GroupAddress, IndividualAddress] = {}
@@ -55,19 +53,21 @@ class KnxGateway:
         self._devices = {device.device_id: device for device in devices}
         self._addresses = AddressIndex(devices)
         if self._connected:
-            self._ask_for(self._addresses.statuses)
+            self._states.ask(self._addresses.statuses)
 
     async def run(self, up: Upward) -> None:
         self._up = up
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self._link.run(self))
-            tasks.create_task(self._read_states())
+            tasks.create_task(self._states.run())
 
     async def send(self, command: Command) -> None:
         device = self._devices.get(command.device_id)
         if device is None:
             raise Refused(f"device {command.device_id} is not on this gateway")
         telegram = to_telegram(command, device)
+        if self._connected:
+            self._states.confirm(self._addresses.confirming(command.device_id, command.point))
         await self._link.send(telegram)
         self._hands.pop((command.device_id, driven_group(command.point)), None)
         self._assume(telegram)
@@ -77,12 +77,11 @@ class KnxGateway:
     def connected(self) -> None:
         self._connected = True
         self._up.connected()
-        self._ask_for(self._addresses.statuses)
+        self._states.ask(self._addresses.statuses)
 
     def disconnected(self, why: str) -> None:
         self._connected = False
-        self._asked = frozenset()
-        self._unread.clear()
+        self._states.forget()
         self._hands.clear()
         self._up.disconnected(why)
 
@@ -93,7 +92,7 @@ class KnxGateway:
             return
         if telegram.source_address == self._link.address:
             return
-        self._unread.pop(address, None)
+        self._states.heard(address)
         if isinstance(payload, GroupValueResponse):
             self._owners[address] = telegram.source_address
         meanings = self._addresses.at(address)
@@ -135,30 +134,3 @@ class KnxGateway:
             if heard.driven and not any(self._addresses.tells(heard.device_id, role) for role in told):
                 value = decode(heard.point, heard.role, payload.value)
                 self._up.report(heard.device_id, heard.role.name, value)
-
-    # --- reading at start
-
-    def _ask_for(self, statuses: Sequence[StatusAddress]) -> None:
-        """Read those not asked for on this connection; forget those that are no more."""
-        wanted = frozenset(statuses)
-        new = [status.address for status in statuses if status not in self._asked]
-        known = {status.address for status in wanted}
-        self._unread = {address: None for address in (*self._unread, *new) if address in known}
-        self._asked = wanted
-        self._to_read.set()
-
-    async def _read_states(self) -> None:
-        """Ask for the states, one address at a time and in no hurry; their answers come as any status does."""
-        pause = 1 / (self.telegrams_per_s * READ_SHARE) if self.telegrams_per_s else 0.0
-        while True:
-            await self._to_read.wait()
-            if not self._unread:
-                self._to_read.clear()
-                continue
-            address = next(iter(self._unread))
-            del self._unread[address]
-            try:
-                await self._link.send(to_read(address))
-            except CommandError as error:
-                log.info("state not read", address=str(address), why=str(error))
-            await self._clock.real_sleep(pause)

@@ -10,7 +10,9 @@ from zwave_js_server.const import SET_VALUE_SUCCESS
 from zwave_js_server.exceptions import (
     BaseZwaveJSServerError,
     FailedZWaveCommand,
+    NotConnected,
     NotFoundError,
+    TransportError,
     UnwriteableValue,
 )
 from zwave_js_server.model.node import Node
@@ -29,6 +31,7 @@ log = structlog.get_logger("insula.zwave")
 URL = "ws://127.0.0.1:3000"
 SET_S = 10.0
 """For one command: the driver gives a node that does not answer up after 3-4 s, and others queue behind it."""
+LOST = "the connection was lost before the answer"
 
 
 class ZwaveGateway:
@@ -89,7 +92,7 @@ class ZwaveGateway:
         except asyncio.CancelledError:
             if (task := asyncio.current_task()) is not None and task.cancelling():
                 raise
-            raise Failed("the connection was lost before the answer") from None  # the library cancels what waits
+            raise Failed(LOST) from None  # the library cancels what waits
         except (TimeoutError, BaseZwaveJSServerError, aiohttp.ClientError, OSError, ValueError) as error:
             raise _not_done(node, error) from error
         _check(node, result)
@@ -103,8 +106,10 @@ def _not_done(node: Node, error: Exception) -> CommandError:
             return Failed(f"node {node.node_id}: {error.zwave_error_message}")
         case NotFoundError() | UnwriteableValue():
             return Refused(f"node {node.node_id}: the value cannot be set")
+        case TransportError() | NotConnected() | aiohttp.ClientError() | OSError():
+            return Failed(LOST)
         case _:
-            return Failed(f"node {node.node_id}: {error or type(error).__name__}")
+            return Failed(f"node {node.node_id}: {str(error) or type(error).__name__}")
 
 
 def _check(node: Node, result: SetValueResult | None) -> None:

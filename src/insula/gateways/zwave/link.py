@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import aiohttp
 import structlog
 from zwave_js_server.client import Client
-from zwave_js_server.exceptions import BaseZwaveJSServerError, InvalidServerVersion
+from zwave_js_server.exceptions import BaseZwaveJSServerError, FailedCommand, InvalidServerVersion
 from zwave_js_server.model.driver import Driver
 
 from insula.clock import Clock
@@ -22,6 +22,11 @@ log = structlog.get_logger("insula.zwave")
 
 CONNECT_S = 15.0
 """Until the model is filled. The dump of a full network (232 nodes) is some megabytes."""
+PROBE_S = 2.0
+PROBE_ANSWER_S = 2.0
+PROBES = 2
+"""A server that leaves so many commands unanswered is lost (the library's own heartbeat: 81 s). One is not enough: it
+may be we who were held up."""
 CLOSE_S = 0.6
 BACKOFF_S = (0.5, 1.0)
 """First wait, and the longest: a server that is back is found again within 2 s."""
@@ -115,7 +120,7 @@ async def keep(
         try:
             async with connect(url) as connection:
                 wait = BACKOFF_S[0]
-                await _until_lost(connection, serve)
+                await _until_lost(connection, serve, clock)
                 why = "connection lost"
         except WrongVersion as error:
             log.error("the Z-Wave JS server has another version", url=url, error=str(error))
@@ -130,15 +135,42 @@ async def keep(
         wait = min(wait * 2, max(BACKOFF_S))
 
 
-async def _until_lost(connection: Connection, serve: Callable[[Connection], Coroutine[None, None, None]]) -> None:
+async def _until_lost(
+    connection: Connection, serve: Callable[[Connection], Coroutine[None, None, None]], clock: Clock
+) -> None:
     serving = asyncio.create_task(serve(connection))
+    watching = asyncio.create_task(_until_silent(connection.driver, clock))
     try:
-        await asyncio.wait({serving, connection.lost}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({serving, watching, connection.lost}, return_when=asyncio.FIRST_COMPLETED)
     finally:
-        serving.cancel()
-        await asyncio.wait({serving})
+        for task in (serving, watching):
+            task.cancel()
+        await asyncio.wait({serving, watching})
     if serving.done() and not serving.cancelled():
         serving.result()
-    if connection.lost.done() and not connection.lost.cancelled():
-        with unavailable():
-            connection.lost.result()
+    for task in (connection.lost, watching):
+        if task.done() and not task.cancelled():
+            with unavailable():
+                task.result()
+
+
+async def _until_silent(driver: Driver, clock: Clock) -> None:
+    """Raises Unavailable when the server does not answer any more, though its connection stands."""
+    unanswered = 0
+    while unanswered < PROBES:
+        unanswered = 0 if await _answers(driver) else unanswered + 1
+        if not unanswered:
+            await clock.real_sleep(PROBE_S)
+    raise Unavailable("the server does not answer")
+
+
+async def _answers(driver: Driver) -> bool:
+    """The log's settings are what the library itself asks for at its start: no radio, and every server knows it."""
+    try:
+        async with asyncio.timeout(PROBE_ANSWER_S):
+            await driver.async_get_log_config()
+    except TimeoutError:
+        return False
+    except FailedCommand:
+        return True
+    return True
