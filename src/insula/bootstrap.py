@@ -12,6 +12,7 @@ import structlog
 from insula.bus.channel import Channel
 from insula.bus.devices import DeviceIndex
 from insula.bus.memory import MemoryBus
+from insula.bus.port import Bus
 from insula.clock import Clock, SystemClock
 from insula.gateways.port import FieldBus
 from insula.http import listen, serve
@@ -36,9 +37,10 @@ class Installation:
     settings: Settings
     clock: Clock
     store: Store
-    bus: MemoryBus
+    bus: Bus
     channel: Channel
     run_id: str = field(default_factory=new_id)
+    """Positions on the bus mean something in this run of it alone; for Kafka: in this cluster."""
     port: int = 0
     ready: asyncio.Event = field(default_factory=asyncio.Event)
 
@@ -52,7 +54,8 @@ class Installation:
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.channel.follow_devices(), name="devices")
-            await replay_state(self.store, self.channel)
+            if self.settings.bus.kind == "memory":
+                await replay_state(self.store, self.channel)
             for name in parts:
                 tasks.create_task(self.make(name).run(), name=name)
 
@@ -72,13 +75,27 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
 @asynccontextmanager
 async def installation(settings: Settings, clock: Clock) -> AsyncIterator[Installation]:
     """The bus and the database, started; stopped at the end."""
-    async with open_store(settings) as store:
-        bus = MemoryBus(clock)
+    async with open_store(settings) as store, open_bus(settings, clock) as (bus, run_id):
+        yield Installation(settings, clock, store, bus, Channel(bus, DeviceIndex()), run_id)
+
+
+@asynccontextmanager
+async def open_bus(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Bus, str]]:
+    """The bus of these settings, once it is there, and the id of its run; stopped at the end."""
+    if settings.bus.kind == "memory":
+        bus: Bus = MemoryBus(clock)
         await bus.start()
-        try:
-            yield Installation(settings, clock, store, bus, Channel(bus, DeviceIndex()))
-        finally:
-            await bus.stop()
+        run_id = new_id()
+    else:
+        from insula.bus.kafka import KafkaBus
+
+        bus = kafka = KafkaBus(settings.bus.client(), clock, session_timeout_s=settings.bus.session_timeout_s)
+        await kafka.start()
+        run_id = kafka.cluster_id
+    try:
+        yield bus, run_id
+    finally:
+        await bus.stop()
 
 
 async def run_parts(settings: Settings, parts: Iterable[str], ready: Callable[[Installation], None]) -> None:

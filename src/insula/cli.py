@@ -1,4 +1,4 @@
-"""The command line: ``insula demo | run | simulate | building | zwave | rules | bus``."""
+"""The command line: ``insula demo | run | simulate | building | zwave | bus | topics``."""
 
 import asyncio
 import signal
@@ -10,6 +10,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from insula import __version__
+from insula.cli_topics import topics
 from insula.errors import InsulaError
 
 app = App(name="insula", help="Runs a smart building: KNX and Z-Wave over Apache Kafka.", version=__version__)
@@ -19,6 +20,7 @@ bus = App(name="bus", help="Look at the bus of a running Insula.")
 app.command(building)
 app.command(zwave)
 app.command(bus)
+app.command(topics)
 
 ZWAVE_URL = "ws://127.0.0.1:13000"
 
