@@ -68,14 +68,14 @@ async def _applied(there: "KafkaTopics") -> list[str]:
 
 
 def _topics(file: Path | None) -> "KafkaTopics":
-    from confluent_kafka.admin import AdminClient
-
-    from insula.bus.kafka_client import Link
+    from insula.bus.kafka_client import admin_client
     from insula.bus.kafka_topics import KafkaTopics
     from insula.cli import _settings
+    from insula.clock import SystemClock
 
     bus = _settings(file).bus
     if bus.kind != "kafka":
         raise InputError("bus.kind is not kafka: there are no topics to look after")
-    admin = AdminClient(Link(bus.client()).config())
-    return KafkaTopics(admin, replication=bus.replication, retention_h=bus.retention_h)
+    return KafkaTopics(
+        admin_client(bus.client()), SystemClock(), replication=bus.replication, retention_h=bus.retention_h
+    )

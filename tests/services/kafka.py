@@ -9,7 +9,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from confluent_kafka import KafkaException
-from confluent_kafka.admin import AdminClient
+
+from insula.bus.kafka_client import admin_client
 
 JARS = Path(__file__).parents[2] / ".services" / "kafka"
 CLUSTER = "MkU3OEVBNTcwNTJENDM2Qg"
@@ -95,7 +96,7 @@ class Cluster:
 
     def wait(self) -> None:
         """Until all brokers know each other."""
-        admin = AdminClient({**self.config, "log_level": 0, "reconnect.backoff.max.ms": 200})
+        admin = admin_client(self.config)
         deadline = time.monotonic() + READY_S
         while time.monotonic() < deadline:
             for broker in self.brokers:

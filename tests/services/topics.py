@@ -6,10 +6,11 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from insula.bus.kafka import partitions_of
-from insula.bus.kafka_client import answers, error_of
+from insula.bus.kafka_client import admin_client, answers, error_of
 from insula.bus.kafka_topics import KafkaTopics
 from insula.bus.port import Partition
 from insula.bus.topics import STATE, TOPICS
+from insula.clock import SystemClock
 from insula.errors import Unavailable
 from tests.services.kafka import Cluster
 
@@ -25,8 +26,8 @@ PLACES = partitions_of(list(TOPICS))
 
 async def empty_topics(cluster: Cluster) -> None:
     """All topics of Insula, with their settings and no record."""
-    admin = AdminClient({**cluster.config, "log_level": 0})
-    topics = KafkaTopics(admin, replication=min(3, len(cluster.brokers)))
+    admin = admin_client(cluster.config)
+    topics = KafkaTopics(admin, SystemClock(), replication=min(3, len(cluster.brokers)))
     async with asyncio.timeout(PATIENCE_S):
         while not await _emptied(admin, topics):
             await asyncio.sleep(0)

@@ -8,7 +8,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from insula.bus.kafka_client import Link, answers, error_of, unavailable
+from insula.bus.kafka_client import Link, admin_client, answers, error_of, unavailable
 from insula.bus.kafka_readers import KafkaMembership, KafkaSubscription
 from insula.bus.kafka_sender import Sender
 from insula.bus.kafka_topics import ANSWER_S, KafkaTopics, faults_at_start
@@ -47,12 +47,13 @@ class KafkaBus:
         self._readers: list[KafkaSubscription] = []
         self._memberships: list[KafkaMembership] = []
         self._stopped = True
+        self._config = config
         self._admin: AdminClient
 
     async def start(self) -> None:
         """Waits, and says so, until the brokers and the topics are there. Raises InputError when a topic is not kept
         as it must be."""
-        self._admin = AdminClient(self.link.config())
+        self._admin = admin_client(self._config)
         while (missing := await self._missing()) is not None:
             log.warning("waiting for Kafka", servers=self.link.servers, why=missing)
             await self.clock.real_sleep(WAIT_S)
@@ -64,7 +65,7 @@ class KafkaBus:
         """What has to be waited for; None: nothing."""
         try:
             cluster = await asyncio.wrap_future(self._admin.describe_cluster(request_timeout=ANSWER_S))
-            found = await KafkaTopics(self._admin).find()
+            found = await KafkaTopics(self._admin, self.clock).find()
         except KafkaException as exception:
             return error_of(exception).str()
         except Unavailable as error:
@@ -127,7 +128,7 @@ class KafkaBus:
         if self._stopped:
             raise Unavailable("the bus has stopped")
         config = self.link.config(
-            group_id=group,
+            group_id=f"insula-{group}",
             enable_auto_commit=False,
             auto_offset_reset="earliest",
             partition_assignment_strategy="range",

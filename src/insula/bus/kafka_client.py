@@ -8,6 +8,7 @@ from typing import Any, TypeVar
 
 import structlog
 from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
 
 from insula.errors import Unavailable
 
@@ -59,6 +60,18 @@ class Link:
         if self._away:
             self._away = ""
             log.info("Kafka answers again", servers=self.servers)
+
+
+_admins: dict[frozenset[tuple[str, Any]], AdminClient] = {}
+
+
+def admin_client(config: Mapping[str, Any]) -> AdminClient:
+    """For asking and telling brokers; one of each ``config``, kept for the life of the process: librdkafka aborts it
+    when a client is released by the client's own thread, which is where a garbage collection may happen to run."""
+    key = frozenset(config.items())
+    if key not in _admins:
+        _admins[key] = AdminClient(dict[str, Any](COMMON) | {**config, "logger": LIBRARY_LOG})
+    return _admins[key]
 
 
 def unavailable(error: KafkaError | None) -> Unavailable:

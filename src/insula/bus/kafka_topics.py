@@ -15,9 +15,12 @@ from confluent_kafka.admin import (
 
 from insula.bus.kafka_client import answers, error_of, unavailable
 from insula.bus.topics import TOPICS, Topic
+from insula.clock import Clock
 from insula.errors import InputError
 
 ANSWER_S = 10.0
+SEEN_S = 0.05
+"""Brokers show what was done a little later: looked for so often (real time)."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +36,9 @@ class KafkaTopics:
     """``replication``: brokers that hold each record; ``retention_h``: hours that records of ``knx``, ``zwave`` and
     ``events`` are kept."""
 
-    def __init__(self, admin: AdminClient, *, replication: int = 1, retention_h: float = 72) -> None:
+    def __init__(self, admin: AdminClient, clock: Clock, *, replication: int = 1, retention_h: float = 72) -> None:
         self._admin = admin
+        self._clock = clock
         self._replication = replication
         self._retention_h = retention_h
 
@@ -87,12 +91,15 @@ class KafkaTopics:
         if fixed := [fault for name in found for fault in counts(TOPICS[name], found[name], self._replication)]:
             raise InputError("; ".join(fixed))
         try:
-            return await self._make(found) + await self._change(found)
+            done = await self._make(found) + await self._change(found)
         except KafkaException as exception:
             error = error_of(exception)
             if error.code() == KafkaError.INVALID_REPLICATION_FACTOR:
                 raise InputError(f"bus.replication = {self._replication}: {error.str()}") from exception
             raise unavailable(error) from exception
+        while done and await self.check():
+            await self._clock.real_sleep(SEEN_S)
+        return done
 
     async def _make(self, found: Mapping[str, Found]) -> list[str]:
         missing = [topic for topic in TOPICS.values() if topic.name not in found]
