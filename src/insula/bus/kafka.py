@@ -64,7 +64,7 @@ class KafkaBus:
     async def _missing(self) -> str | None:
         """What has to be waited for; None: nothing."""
         try:
-            cluster = await asyncio.wrap_future(self._admin.describe_cluster(request_timeout=ANSWER_S))
+            cluster = await asyncio.wrap_future(self._admin.describe_cluster(request_timeout=WAIT_S))
             found = await KafkaTopics(self._admin, self.clock).find()
         except KafkaException as exception:
             return error_of(exception).str()
