@@ -1,8 +1,8 @@
 """The only place that joins parts: what runs in a process, and in which order it starts."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Collection
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -22,6 +22,8 @@ from insula.store.engine import Store
 
 log = structlog.get_logger("insula")
 
+STORED = {"directory", "recorder", "api"}
+"""These alone need the database; and the in-memory bus, which begins from what was stored."""
 PARTS = ("directory", "recorder", "knx", "zwave", "controller", "api")
 """In one process they start in this order; none needs it."""
 
@@ -32,7 +34,7 @@ class Part(Protocol):
 
 @dataclass
 class Installation:
-    """One process with its bus and its database. ``ready`` is set once HTTP answers."""
+    """One process with its bus and its database. ``ready`` is set once its parts run, and the API's HTTP answers."""
 
     settings: Settings
     clock: Clock
@@ -48,7 +50,12 @@ class Installation:
         """The part of that name; only its own modules are imported."""
         return _MAKERS[name](self)
 
-    async def run(self, parts: Iterable[str] = PARTS) -> None:
+    def address(self) -> str:
+        """Where the API answers; empty: not here."""
+        host = f"[{self.settings.api.host}]" if ":" in self.settings.api.host else self.settings.api.host
+        return f"http://{host}:{self.port}" if self.port else ""
+
+    async def run(self, parts: Collection[str] = PARTS) -> None:
         """Run these parts until cancelled."""
         from insula.store.state import replay_state
 
@@ -58,6 +65,8 @@ class Installation:
                 await replay_state(self.store, self.channel)
             for name in parts:
                 tasks.create_task(self.make(name).run(), name=name)
+            if "api" not in parts:
+                self.ready.set()
 
 
 @asynccontextmanager
@@ -73,9 +82,11 @@ async def open_store(settings: Settings) -> AsyncIterator[Store]:
 
 
 @asynccontextmanager
-async def installation(settings: Settings, clock: Clock) -> AsyncIterator[Installation]:
-    """The bus and the database, started; stopped at the end."""
-    async with open_store(settings) as store, open_bus(settings, clock) as (bus, run_id):
+async def installation(settings: Settings, clock: Clock, parts: Collection[str] = PARTS) -> AsyncIterator[Installation]:
+    """The bus and, if one of these parts needs it, the database, started; stopped at the end."""
+    stored = settings.bus.kind == "memory" or not STORED.isdisjoint(parts)
+    opened = open_store(settings) if stored else nullcontext(Store(settings.database_url))
+    async with opened as store, open_bus(settings, clock) as (bus, run_id):
         yield Installation(settings, clock, store, bus, Channel(bus, DeviceIndex()), run_id)
 
 
@@ -98,10 +109,10 @@ async def open_bus(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Bus,
         await bus.stop()
 
 
-async def run_parts(settings: Settings, parts: Iterable[str], ready: Callable[[Installation], None]) -> None:
-    """Run these parts of the building until cancelled; ``ready`` is called once HTTP answers."""
+async def run_parts(settings: Settings, parts: Collection[str], ready: Callable[[Installation], None]) -> None:
+    """Run these parts of the building until cancelled; ``ready`` is called once they run, and HTTP answers."""
     clock = SystemClock(settings.clock.speed, settings.clock.start_ms())
-    async with installation(settings, clock) as at, asyncio.TaskGroup() as tasks:
+    async with installation(settings, clock, parts) as at, asyncio.TaskGroup() as tasks:
         tasks.create_task(at.run(parts), name="parts")
         await at.ready.wait()
         ready(at)

@@ -64,7 +64,7 @@ def demo(
 
     def ready(it: Demo) -> None:
         made = "new building" if it.fresh else "building as it was left"
-        _say(f"Insula runs ({made}): {_address(loaded.api.host, it.installation.port)}")
+        _say(f"Insula runs ({made}): {it.installation.address()}")
         for name, address in it.simulation.addresses().items():
             _say(f"  {name}: {address}")
 
@@ -88,7 +88,7 @@ def run(
     if unknown:
         raise InsulaError(f"no part {unknown[0]}; there are: {', '.join(PARTS)}")
     loaded = _settings(settings, host=host, port=port, data=data, speed=speed, epoch=epoch)
-    _run(run_parts(loaded, parts or PARTS, lambda at: _say(f"Insula runs: {_address(loaded.api.host, at.port)}")))
+    _run(run_parts(loaded, parts or PARTS, lambda at: _say(f"Insula runs: {at.address() or ', '.join(parts)}")))
 
 
 @app.command
@@ -260,10 +260,6 @@ def _store(settings: Path | None, data: Path | None) -> Any:
     from insula.bootstrap import open_store
 
     return open_store(_settings(settings, data=data))
-
-
-def _address(host: str, port: int) -> str:
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def _say(text: str) -> None:

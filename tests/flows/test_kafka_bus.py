@@ -12,6 +12,7 @@ from typing import TypeVar
 import pytest
 from confluent_kafka import Producer
 
+from insula.bootstrap import installation
 from insula.building.rules import load_ruleset
 from insula.bus.channel import END_OF_DEVICES, Channel, Reader
 from insula.bus.devices import DeviceIndex
@@ -25,9 +26,10 @@ from insula.errors import Unavailable
 from insula.gateways.fake import FakeFieldBus
 from insula.gateways.run import GatewayRunner
 from insula.messages import BuildingSettings, CommandResult, Health
+from insula.settings import BusSettings, Settings
 from tests.a_room import BLIND, LAMP, NOON, RADIATOR, SENSOR, devices
 from tests.contracts.buses import Shares, reading, take, values
-from tests.services.kafka import Cluster, running
+from tests.services.kafka import CLUSTER, Cluster, running
 from tests.services.topics import empty_topics
 
 pytestmark = pytest.mark.kafka
@@ -232,3 +234,19 @@ async def test_a_reading_of_one_process_leads_to_a_command_of_another_and_back(k
     assert (warm.device_id, warm.point, warm.value, warm.origin.kind) == (RADIATOR, "valve", 90, "rule")
     assert (light.device_id, light.point, light.value) == (LAMP, "level", 90)
     assert result.outcome == "done"
+
+
+async def test_a_part_without_tables_opens_no_database(kafka: Cluster, tmp_path: Path) -> None:
+    await empty_topics(kafka)
+    settings = Settings(data=str(tmp_path / "data"), bus=BusSettings(kind="kafka", servers=kafka.servers))
+    async with installation(settings, SystemClock(), ["controller"]) as at, asyncio.timeout(PATIENCE_S):
+        reader = await at.channel.read(["state"], name="test")
+        running_parts = asyncio.create_task(at.run(["controller"]))
+        await furnish(at.bus, at.channel)
+        await first(reader, Health)
+        await at.ready.wait()
+        running_parts.cancel()
+        await asyncio.gather(running_parts, return_exceptions=True)
+
+    assert (at.run_id, at.address()) == (CLUSTER, "")
+    assert not (tmp_path / "data").exists()
