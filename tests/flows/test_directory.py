@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -63,9 +62,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-async def town(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Town]:
-    store = Store(f"sqlite:///{tmp_path / 'insula.db'}")
-    await store.start()
+async def town(store: Store, clock: ManualClock) -> AsyncIterator[Town]:
     bus = MemoryBus(clock)
     await bus.start()
     channel = Channel(bus, DeviceIndex())
@@ -73,7 +70,6 @@ async def town(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Town]:
         yield Town(clock, store, bus, channel, Directory(channel, store, clock, rules=load_ruleset))
     finally:
         await bus.stop()
-        await store.stop()
 
 
 async def test_a_consumer_of_2020_reads_the_list_to_its_marker(town: Town) -> None:

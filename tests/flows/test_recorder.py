@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -94,9 +93,7 @@ async def recorded(bench: Bench, recorder: Recorder, *messages: Any) -> None:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Bench]:
-    store = Store(f"sqlite:///{tmp_path / 'insula.db'}")
-    await store.start()
+async def bench(store: Store, clock: ManualClock) -> AsyncIterator[Bench]:
     await import_plan(store, demo_plan())
     async with store.read() as connection:
         devices = await list_devices(connection)
@@ -111,7 +108,6 @@ async def bench(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Bench]:
     finally:
         await bench.stop()
         await bus.stop()
-        await store.stop()
 
 
 # --- which readings

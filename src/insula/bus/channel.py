@@ -1,8 +1,8 @@
 """Typed messages over the bus: what every part reads and sends through."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from insula.bus.codec import Codec
@@ -15,8 +15,7 @@ from insula.messages import BusMessage, DeviceRecord
 log = structlog.get_logger("insula.bus")
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True, gc=False):
     """A record with its message; None for a tombstone (a removed device, an ended lease) or the list's marker."""
 
     record: Record

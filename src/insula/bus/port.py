@@ -18,7 +18,7 @@ kept begins at the nearest record that is."""
 Slow = Literal["lossless", "latest"]
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record as read. ``at``: when it was produced (ms, real time); ``value`` None: a tombstone."""
 
     topic: str
@@ -34,7 +34,7 @@ class Record(msgspec.Struct, frozen=True):
         return f"{self.topic}/{self.partition}@{self.offset}"
 
 
-class Outgoing(msgspec.Struct, frozen=True):
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """One record to publish. ``spread``: what chooses the partition (the room's id); None: by the key's hash.
 
     Headers the bus itself reads: ``point`` (``<device_id>/<role>``: what ``latest`` keeps one record of) and

@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import msgspec
 import structlog
-from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from insula.bus.channel import END_OF_DEVICES, Channel
 from insula.bus.keys import gateway_key
 from insula.bus.port import Outgoing
 from insula.clock import Clock
-from insula.errors import InputError
+from insula.errors import InputError, Unavailable
 from insula.messages import BuildingSettings, DeviceRecord, GatewayRecord, Health, RuleSet
 from insula.store.building import read_gateways, read_settings
 from insula.store.changes import latest_change
@@ -72,8 +71,8 @@ class Directory:
                 try:
                     await self.look()
                     self._failure = ""
-                except SQLAlchemyError as error:
-                    self._failure = f"the database: {error}"
+                except Unavailable as error:
+                    self._failure = str(error)
                     log.error("not published; trying again", why=str(error))
                 await self._clock.real_sleep(self._poll_s)
 

@@ -5,12 +5,13 @@ from collections import Counter
 from collections.abc import Sequence
 
 import structlog
-from sqlalchemy.exc import IntegrityError, SQLAlchemyError
+from sqlalchemy.exc import IntegrityError
 
 from insula.bus.channel import Channel, Reader, Received
 from insula.bus.port import Partition, Positions, Record
 from insula.bus.wire import READ_POINT, READINGS
 from insula.clock import Clock
+from insula.errors import Unavailable
 from insula.messages import Health, Reading
 from insula.recorder.batch import Batch
 from insula.recorder.selection import Selection
@@ -26,8 +27,12 @@ READER = "recorder"
 TOPICS = ("knx", "zwave", "state")
 HEALTH_S = 5.0
 RETRY_S = 5.0
+ENOUGH = 5_000
+"""Rows that are written without waiting for the batch's time."""
 FULL = 20_000
 """Rows that may wait to be written; then reading waits too."""
+LIMIT = 500
+"""Records decoded at a time: others have their turn between."""
 
 _READING_KEYS = {READ_POINT, *(action.key for action in READINGS)}
 
@@ -64,6 +69,7 @@ class Recorder:
         self._held: dict[Partition, int] = {}
         self._writing = asyncio.Lock()
         self._room = asyncio.Event()
+        self._enough = asyncio.Event()
         self._why = ""
         self.counters: Counter[str] = Counter()
         """``rows`` written, ``skipped`` of devices that the database does not have, ``takeovers`` by another."""
@@ -74,6 +80,8 @@ class Recorder:
             tasks.create_task(self._report_health())
             while True:
                 await self._record()
+                if self._why:
+                    await self._clock.real_sleep(RETRY_S)
 
     async def flush(self) -> None:
         """Write what was read. Raises PositionMoved when another recorder has done so in the meantime."""
@@ -83,27 +91,35 @@ class Recorder:
     # --- reading
 
     async def _record(self) -> None:
-        """Read and write until another recorder turns out to have taken over."""
+        """Read and write until another recorder turns out to have taken over, or something is away."""
         self._begin_again()
-        reader = await self._channel.read(
-            TOPICS,
-            name=READER,
-            group=READER,
-            start="beginning",
-            assigned=self._assigned,
-            revoked=self._revoked,
-            wanted=_wanted,
-        )
+        reader = None
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._read(reader))
-                tasks.create_task(self._write())
+            reader = await self._channel.read(
+                TOPICS,
+                name=READER,
+                group=READER,
+                start="beginning",
+                assigned=self._assigned,
+                revoked=self._revoked,
+                wanted=_wanted,
+            )
+            await self._work(reader)
         except* PositionMoved as moved:
             self.counters["takeovers"] += 1
-            log.warning("another recorder has taken over; beginning again", place=str(moved.exceptions[0]))
+            log.warning("another recorder has taken over; beginning again", places=_first(moved))
             self._begin_again()
+        except* Unavailable as away:
+            self._why = _first(away)
+            log.error("not recording; beginning again", why=self._why)
         finally:
-            await self._close(reader)
+            if reader is not None:
+                await self._close(reader)
+
+    async def _work(self, reader: Reader) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read(reader))
+            tasks.create_task(self._write())
 
     def _begin_again(self) -> None:
         self._selection = Selection(self._every_s)
@@ -115,15 +131,16 @@ class Recorder:
     async def _close(self, reader: Reader) -> None:
         try:
             await self.flush()
-        except (PositionMoved, SQLAlchemyError) as error:
+        except Unavailable as error:
             log.warning("the last batch was not written", why=str(error))
         await reader.close()
 
     async def _read(self, reader: Reader) -> None:
         while True:
-            received = await reader.batch()
+            received = await reader.batch(LIMIT)
             self._take(received, reader.positions())
             self.counters["undecodable"] = reader.undecodable
+            await asyncio.sleep(0)
             await self._room.wait()
 
     def _take(self, received: Sequence[Received], positions: Positions) -> None:
@@ -136,6 +153,8 @@ class Recorder:
                 self._batch.state[one.record.key] = one.record.value
         self._batch.reaches(positions)
         self._held.update(positions)
+        if len(self._batch.rows) > ENOUGH:
+            self._enough.set()
         if len(self._batch.rows) > FULL:
             self._room.clear()
 
@@ -160,18 +179,30 @@ class Recorder:
 
     async def _write(self) -> None:
         while True:
-            await self._clock.real_sleep(self._batch_s)
+            await self._due()
             try:
                 await self.flush()
                 self._why = ""
-            except SQLAlchemyError as error:
+            except PositionMoved:
+                raise
+            except Unavailable as error:
                 self._why = f"not written: {error}"
                 log.error("not written; trying again", why=str(error), rows=len(self._batch.rows))
                 await self._clock.real_sleep(RETRY_S)
 
+    async def _due(self) -> None:
+        """Until the batch's time is over, or it is large enough."""
+        waits = [asyncio.ensure_future(wait) for wait in (self._clock.real_sleep(self._batch_s), self._enough.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
     async def _flush(self) -> None:
         async with self._writing:
             batch, self._batch = self._batch, Batch()
+            self._enough.clear()
             after = {
                 place: Stored(self._run, offset)
                 for place, offset in batch.positions.items()
@@ -180,7 +211,7 @@ class Recorder:
             try:
                 if after:
                     await self._store_batch(batch, after)
-            except SQLAlchemyError:
+            except BaseException:  # whatever it was, no later batch may go without this one
                 self._batch = batch.then(self._batch)
                 raise
             self._stored.update(after)
@@ -226,6 +257,13 @@ class Recorder:
         """Records of its partitions that it has not read."""
         ends = await self._channel.bus.end_positions(TOPICS)
         return sum(max(0, ends.get(place, 0) - offset) for place, offset in self._held.items())
+
+
+def _first(errors: BaseExceptionGroup[BaseException]) -> str:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)
 
 
 def _wanted(record: Record) -> bool:
