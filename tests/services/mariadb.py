@@ -48,7 +48,7 @@ class MariaDbServer:
         places = [f"--datadir={self.folder / 'data'}", f"--socket={self.socket}", f"--port={self.port}"]
         options = [*_user(), *places, f"--pid-file={self.folder / 'pid'}", "--bind-address=127.0.0.1", *QUICK]
         command = [shutil.which("mariadbd", path=_path()) or "mariadbd", "--no-defaults", *options]
-        self._process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None
         said = []
         for line in self._process.stderr:

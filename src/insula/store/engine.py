@@ -142,10 +142,22 @@ async def _writer(connection: AsyncConnection) -> AsyncIterator[AsyncConnection]
 
 @contextmanager
 def _told_as_unavailable() -> Iterator[None]:
+    """A cancellation stays one: asyncmy tells it as a lost connection, and SQLAlchemy's ping before use then makes a
+    new one as if nothing had been."""
+    before = _cancellations()
     try:
         yield
     except AWAY as error:
+        if _cancellations() > before:
+            raise asyncio.CancelledError from error
         raise Unavailable(f"the database: {_reason(error)}") from error
+    if _cancellations() > before:
+        raise asyncio.CancelledError
+
+
+def _cancellations() -> int:
+    task = asyncio.current_task()
+    return 0 if task is None else task.cancelling()
 
 
 def _reason(error: BaseException) -> str:
