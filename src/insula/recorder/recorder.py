@@ -1,4 +1,4 @@
-"""Readings and state, from the bus into their tables, in batches: each with its positions in one transaction."""
+"""Readings, events, state: from the bus into their tables, in batches, each with its positions in one transaction."""
 
 import asyncio
 from collections import Counter
@@ -11,11 +11,13 @@ from insula.bus.channel import Channel, Reader, Received
 from insula.bus.port import Partition, Positions, Record
 from insula.bus.wire import READ_POINT, READINGS
 from insula.clock import Clock
-from insula.messages import Health, Reading
+from insula.messages import CommandResult, Decision, Health, Reading
 from insula.recorder.batch import Batch
+from insula.recorder.events import event_row
 from insula.recorder.selection import Selection
 from insula.store.devices import known_devices
 from insula.store.engine import Store
+from insula.store.events import add_events
 from insula.store.log import add_log
 from insula.store.positions import PositionMoved, Stored, load_positions, move_positions
 from insula.store.state import HEALTH, save_state
@@ -23,7 +25,7 @@ from insula.store.state import HEALTH, save_state
 log = structlog.get_logger("insula.recorder")
 
 READER = "recorder"
-TOPICS = ("knx", "zwave", "state")
+TOPICS = ("knx", "zwave", "events", "state")
 HEALTH_S = 5.0
 RETRY_S = 5.0
 FULL = 20_000
@@ -66,7 +68,8 @@ class Recorder:
         self._room = asyncio.Event()
         self._why = ""
         self.counters: Counter[str] = Counter()
-        """``rows`` written, ``skipped`` of devices that the database does not have, ``takeovers`` by another."""
+        """``rows`` and ``events`` written, ``skipped`` of devices that the database does not have, ``takeovers`` by
+        another."""
 
     async def run(self) -> None:
         await self._channel.devices.complete()
@@ -132,6 +135,8 @@ class Recorder:
                 row = self._selection.row(one.message)
                 if row is not None:
                     self._batch.rows.append(row)
+            elif isinstance(one.message, CommandResult | Decision):
+                self._batch.events.append(event_row(one.message, self._channel.devices, self._clock))
             elif one.record.topic == "state":
                 self._batch.state[one.record.key] = one.record.value
         self._batch.reaches(positions)
@@ -198,11 +203,13 @@ class Recorder:
             batch.rows = rows
             await self._transaction(batch, after)
         self.counters["rows"] += len(batch.rows)
+        self.counters["events"] += len(batch.events)
 
     async def _transaction(self, batch: Batch, after: dict[Partition, Stored]) -> None:
         async with self._store.write() as connection:
             await move_positions(connection, READER, self._stored, after)
             await add_log(connection, batch.rows)
+            await add_events(connection, batch.events)
             await save_state(connection, batch.state, self._clock.real())
 
     # --- health
@@ -231,4 +238,4 @@ class Recorder:
 def _wanted(record: Record) -> bool:
     if record.topic == "state":
         return not record.key.startswith(HEALTH)
-    return record.key in _READING_KEYS
+    return record.topic == "events" or record.key in _READING_KEYS

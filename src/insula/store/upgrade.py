@@ -9,7 +9,7 @@ from pathlib import Path
 
 from insula.errors import Unavailable
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration; a test compares it with what is in migrations/versions."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
