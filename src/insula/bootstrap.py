@@ -21,7 +21,7 @@ from insula.store.engine import Store
 
 log = structlog.get_logger("insula")
 
-PARTS = ("directory", "recorder", "knx", "zwave", "controller", "api")
+PARTS = ("directory", "recorder", "history", "knx", "zwave", "controller", "api")
 """In one process they start in this order; none needs it."""
 
 
@@ -106,6 +106,12 @@ def _recorder(at: Installation) -> Part:
     return Recorder(at.channel, at.store, at.clock, every_s=at.settings.recorder.every_s, run=at.run_id)
 
 
+def _history(at: Installation) -> Part:
+    from insula.recorder.history import History
+
+    return History(at.channel, at.store, at.clock, at.settings.history.by_tier())
+
+
 def _controller(at: Installation) -> Part:
     from insula.controller.controller import Controller
 
@@ -155,6 +161,7 @@ class ApiServer:
 _MAKERS: dict[str, Callable[[Installation], Part]] = {
     "directory": _directory,
     "recorder": _recorder,
+    "history": _history,
     "knx": _knx,
     "zwave": _zwave,
     "controller": _controller,
