@@ -1,4 +1,4 @@
-"""The command line: ``insula demo | run | simulate | building | zwave | rules | bus``."""
+"""The command line: ``insula demo | run | simulate | backup | restore | building | zwave | rules | bus``."""
 
 import asyncio
 import signal
@@ -19,6 +19,8 @@ bus = App(name="bus", help="Look at the bus of a running Insula.")
 app.command(building)
 app.command(zwave)
 app.command(bus)
+app.command("insula.cli_backup:backup")
+app.command("insula.cli_backup:restore")
 
 ZWAVE_URL = "ws://127.0.0.1:13000"
 
