@@ -5,7 +5,7 @@ any tier that ends by then is stored, and final; what is newer is in the finer t
 """
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -183,8 +183,19 @@ async def replace_rollups(
     await connection.execute(
         delete(table).where(table.c.device == bindparam("of"), table.c.reason == reason, within), spans
     )
-    rows: list[dict[str, Any]] = [
-        {"device": one.device, "reason": reason, **asdict(rollup)} for one in replacements for rollup in one.rollups
-    ]
+    rows = [_row(one.device, reason, rollup) for one in replacements for rollup in one.rollups]
     if rows:
         await connection.execute(insert(table), rows)
+
+
+def _row(device: int, reason: str, rollup: Rollup) -> dict[str, Any]:
+    return {
+        "device": device,
+        "reason": reason,
+        "start": rollup.start,
+        "mean": rollup.mean,
+        "minimum": rollup.minimum,
+        "maximum": rollup.maximum,
+        "last": rollup.last,
+        "known": rollup.known,
+    }
