@@ -127,7 +127,7 @@ class Roller:
         now = self._clock.now()
         async with self._store.read() as connection:
             coarser = tiers(await zone_of(connection))[1:]
-            work = [one for series in await list_series(connection, now) if (one := due(series, now, coarser))]
+            work = [one async for series in list_series(connection, now) if (one := due(series, now, coarser))]
         self.counters["behind_s"] = max((now - one.start for one in work), default=0) // 1000
         return work
 

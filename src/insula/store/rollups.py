@@ -4,7 +4,7 @@ A series is the values of one reason of one device. ``Series.upto`` is the one m
 any tier that ends by then is stored, and final; what is newer is in the finer tier, and in Log.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -23,6 +23,8 @@ from insula.store.tables import Device, Log, LogDays, LogFiveMinutes, LogHours, 
 ROLE_OF = {reason_of(name): role for name, role in ROLES.items()}
 LONGEST_HOLD_MS = max(int(role.fresh_s * 1000) for role in ROLES.values())
 """For so long, at most, a value counts after it was measured."""
+
+SERIES_AT_ONCE = 500
 
 Key = tuple[int, str]
 """A series: device and reason."""
@@ -77,14 +79,17 @@ class SeriesState:
     newest: int | None
 
 
-async def list_series(connection: AsyncConnection, now: int) -> list[SeriesState]:
+async def list_series(connection: AsyncConnection, now: int) -> AsyncIterator[SeriesState]:
     """Every series, with what Log has of it up to ``now``: two looks at its primary key each."""
     of_series = (Log.c.device == Series.c.device) & (Log.c.reason == Series.c.reason)
     relevant = of_series & (Log.c.timestamp > Series.c.upto - LONGEST_HOLD_MS) & (Log.c.timestamp <= now)
     first = select(func.min(Log.c.timestamp)).where(relevant).scalar_subquery()
     newest = select(func.max(Log.c.timestamp)).where(relevant).scalar_subquery()
     query = select(Series.c.device, Series.c.reason, Series.c.upto, first, newest)
-    return [SeriesState(*row) for row in await connection.execute(query)]
+    async with connection.stream(query.execution_options(yield_per=SERIES_AT_ONCE)) as found:
+        async for rows in found.partitions():
+            for row in rows:
+                yield SeriesState(*row)
 
 
 async def known_series(connection: AsyncConnection) -> set[Key]:
