@@ -8,6 +8,7 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from insula.bus.channel import Channel
 from insula.clock import Clock
+from insula.errors import Unavailable
 from insula.messages import Health
 from insula.recorder.retention import Retention
 from insula.recorder.rollup import Roller
@@ -47,7 +48,7 @@ class History:
             await self._roller.roll()
             await self._retention.trim()
             self._why = ""
-        except SQLAlchemyError as error:
+        except (SQLAlchemyError, Unavailable) as error:
             self._why = f"not rolled up: {error}"
             log.error("not rolled up; trying again", why=str(error))
 

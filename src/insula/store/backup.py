@@ -84,7 +84,8 @@ async def backup(store: Store, file: Path, at: int, progress: Progress) -> Manif
                 if connection.dialect.name != "sqlite":  # there, each transaction sees one moment anyway
                     await connection.execution_options(isolation_level="REPEATABLE READ")
                 tables = [table for table in metadata.sorted_tables if table not in LEFT_OUT]
-                entries = [await _dump(connection, table, archive, progress) for table in tables]
+                with _faults(file):
+                    entries = [await _dump(connection, table, archive, progress) for table in tables]
             manifest = Manifest(format=FORMAT, schema=HEAD, at=at, tables=tuple(entries))
             archive.writestr(MANIFEST, msgspec.json.format(msgspec.json.encode(manifest), indent=2))
         with _faults(file):
@@ -143,8 +144,9 @@ async def restore(store: Store, file: Path, progress: Progress) -> Manifest:
             await _require_empty(connection)
             for table in OF_PROCESSES:
                 await connection.execute(delete(table))
-            for entry in manifest.tables:
-                await _load(connection, entry, archive, progress)
+            with _faults(file):
+                for entry in manifest.tables:
+                    await _load(connection, entry, archive, progress)
     return manifest
 
 
