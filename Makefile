@@ -32,7 +32,8 @@ check: .venv/developing ## format, lint, types, layers, docs: the quick part
 	@$(BIN)/mypy
 	@$(BIN)/pytest --no-header tests/test_layers.py tests/test_docs.py
 
-test: check ## every test, with coverage
+test: check ## every test, with coverage; over real servers too
+	@scripts/services.sh
 	@$(BIN)/pytest -n 2 --dist loadscope --cov --cov-report=term --cov-fail-under=90 $(ARGS)
 
 format: .venv/developing ## put the code into its form

@@ -3,8 +3,8 @@
 import asyncio
 import fcntl
 import socket
-from collections.abc import AsyncIterator, Callable, Iterable, Iterator
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Protocol
@@ -14,6 +14,7 @@ import structlog
 from insula.bus.channel import Channel
 from insula.bus.devices import DeviceIndex
 from insula.bus.memory import MemoryBus
+from insula.bus.port import Bus
 from insula.clock import Clock, SystemClock
 from insula.errors import InputError, Unavailable
 from insula.gateways.port import FieldBus
@@ -24,6 +25,8 @@ from insula.store.engine import Store
 
 log = structlog.get_logger("insula")
 
+STORED = {"directory", "recorder", "api"}
+"""These alone need the database; and the in-memory bus, which begins from what was stored."""
 PARTS = ("directory", "recorder", "knx", "zwave", "controller", "api")
 """In one process they start in this order; none needs it."""
 
@@ -34,14 +37,15 @@ class Part(Protocol):
 
 @dataclass
 class Installation:
-    """One process with its bus and its database. ``ready`` is set once HTTP answers."""
+    """One process with its bus and its database. ``ready`` is set once its parts run, and the API's HTTP answers."""
 
     settings: Settings
     clock: Clock
     store: Store
-    bus: MemoryBus
+    bus: Bus
     channel: Channel
     run_id: str = field(default_factory=new_id)
+    """Positions on the bus mean something in this run of it alone; for Kafka: in this cluster."""
     http: socket.socket | None = None
     """Listening already, if the API is among the parts."""
     ready: asyncio.Event = field(default_factory=asyncio.Event)
@@ -54,15 +58,23 @@ class Installation:
         """The part of that name; only its own modules are imported."""
         return _MAKERS[name](self)
 
-    async def run(self, parts: Iterable[str] = PARTS) -> None:
+    def address(self) -> str:
+        """Where the API answers; empty: not here."""
+        host = f"[{self.settings.api.host}]" if ":" in self.settings.api.host else self.settings.api.host
+        return f"http://{host}:{self.port}" if self.port else ""
+
+    async def run(self, parts: Collection[str] = PARTS) -> None:
         """Run these parts until cancelled."""
         from insula.store.state import replay_state
 
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.channel.follow_devices(), name="devices")
-            await replay_state(self.store, self.channel)
+            if self.settings.bus.kind == "memory":
+                await replay_state(self.store, self.channel)
             for name in parts:
                 tasks.create_task(self.make(name).run(), name=name)
+            if "api" not in parts:
+                self.ready.set()
 
 
 @asynccontextmanager
@@ -102,28 +114,40 @@ def listening(settings: Settings, parts: Iterable[str] = PARTS) -> Iterator[sock
 
 @asynccontextmanager
 async def installation(
-    settings: Settings, clock: Clock, http: socket.socket | None = None
+    settings: Settings, clock: Clock, http: socket.socket | None = None, parts: Collection[str] = PARTS
 ) -> AsyncIterator[Installation]:
-    """The bus and the database, started; stopped at the end."""
-    with only_one(Path(settings.data)):
-        async with _started(settings, clock, http) as at:
-            yield at
+    """The bus and, if one of these parts needs it, the database, started; stopped at the end."""
+    in_memory = settings.bus.kind == "memory"
+    alone = only_one(Path(settings.data)) if in_memory else nullcontext()
+    stored = in_memory or not STORED.isdisjoint(parts)
+    opened = open_store(settings) if stored else nullcontext(Store(settings.database_url))
+    with alone:
+        async with opened as store, open_bus(settings, clock) as (bus, run_id):
+            yield Installation(settings, clock, store, bus, Channel(bus, DeviceIndex()), run_id, http)
 
 
 @asynccontextmanager
-async def _started(settings: Settings, clock: Clock, http: socket.socket | None) -> AsyncIterator[Installation]:
-    async with open_store(settings) as store:
-        bus = MemoryBus(clock)
+async def open_bus(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Bus, str]]:
+    """The bus of these settings, once it is there, and the id of its run; stopped at the end."""
+    if settings.bus.kind == "memory":
+        bus: Bus = MemoryBus(clock)
         await bus.start()
-        try:
-            yield Installation(settings, clock, store, bus, Channel(bus, DeviceIndex()), http=http)
-        finally:
-            await bus.stop()
+        run_id = new_id()
+    else:
+        from insula.bus.kafka import KafkaBus
+
+        bus = kafka = KafkaBus(settings.bus.client(), clock, session_timeout_s=settings.bus.session_timeout_s)
+        await kafka.start()
+        run_id = kafka.cluster_id
+    try:
+        yield bus, run_id
+    finally:
+        await bus.stop()
 
 
-async def run_parts(settings: Settings, parts: Iterable[str], ready: Callable[[Installation], None]) -> None:
-    """Run these parts of the building until cancelled; ``ready`` is called once HTTP answers. InputError for a clock
-    that would go back at the next start."""
+async def run_parts(settings: Settings, parts: Collection[str], ready: Callable[[Installation], None]) -> None:
+    """Run these parts of the building until cancelled; ``ready`` is called once they run, and HTTP answers.
+    InputError for a clock that would go back at the next start."""
     epoch, anchor = settings.clock.start()
     if anchor is None and (epoch is not None or settings.clock.speed != 1):
         raise InputError(
@@ -131,10 +155,9 @@ async def run_parts(settings: Settings, parts: Iterable[str], ready: Callable[[I
         )
     clock = SystemClock(settings.clock.speed, epoch, anchor)
     with listening(settings, parts) as http:
-        async with installation(settings, clock, http) as at, asyncio.TaskGroup() as tasks:
+        async with installation(settings, clock, http, parts) as at, asyncio.TaskGroup() as tasks:
             tasks.create_task(at.run(parts), name="parts")
-            if http is not None:
-                await at.ready.wait()
+            await at.ready.wait()
             ready(at)
 
 

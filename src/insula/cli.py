@@ -1,4 +1,4 @@
-"""The command line: ``insula demo | run | simulate | building | zwave | rules | bus``."""
+"""The command line: ``insula demo | run | simulate | building | zwave | bus | topics``."""
 
 import asyncio
 import signal
@@ -11,6 +11,7 @@ from typing import Annotated, Any
 from cyclopts import App, Parameter
 
 from insula import __version__
+from insula.cli_topics import topics
 from insula.errors import InsulaError
 
 app = App(name="insula", help="Runs a smart building: KNX and Z-Wave over Apache Kafka.", version=__version__)
@@ -20,6 +21,7 @@ bus = App(name="bus", help="Look at the bus of a running Insula.")
 app.command(building)
 app.command(zwave)
 app.command(bus)
+app.command(topics)
 
 ZWAVE_URL = "ws://127.0.0.1:13000"
 
@@ -67,7 +69,7 @@ def demo(
 
     def ready(it: Demo) -> None:
         made = "new building" if it.fresh else "building as it was left"
-        _say(f"Insula runs ({made}): {_address(loaded.api.host, it.installation.port)}")
+        _say(f"Insula runs ({made}): {it.installation.address()}")
         for name, address in it.simulation.addresses().items():
             _say(f"  {name}: {address}")
 
@@ -91,7 +93,7 @@ def run(
     if unknown:
         raise InsulaError(f"no part {unknown[0]}; there are: {', '.join(PARTS)}")
     loaded = _settings(settings, host=host, port=port, data=data, speed=speed, epoch=epoch)
-    _run(run_parts(loaded, parts or PARTS, lambda at: _say(f"Insula runs: {_address(loaded.api.host, at.port)}")))
+    _run(run_parts(loaded, parts or PARTS, lambda at: _say(f"Insula runs: {at.address() or ', '.join(parts)}")))
 
 
 @app.command

@@ -8,6 +8,7 @@ import structlog
 from insula.settings import LogSettings
 
 QUIET = {
+    "insula.kafka": logging.CRITICAL,  # librdkafka: each refused connection of each client, which our log says once
     "xknx": logging.ERROR,  # it warns of each lost tunnel, which our own log says once
     "zwave_js_server": logging.WARNING,
     "aiohttp": logging.WARNING,

@@ -24,6 +24,50 @@ class ApiSettings(Section, frozen=True, kw_only=True):
     port: int = 8080
 
 
+class BusSettings(Section, frozen=True, kw_only=True):
+    """``memory``: all parts in one process. ``kafka``: Apache Kafka at ``servers`` (``HOST:PORT,...``), reached as the
+    security settings say, whose names and values are librdkafka's; ``ssl_...`` are files, empty ones are left out.
+    ``replication`` and ``retention_h`` (hours) are what ``insula topics apply`` gives the topics."""
+
+    kind: Literal["memory", "kafka"] = "memory"
+    servers: str = "127.0.0.1:9092"
+    replication: Annotated[int, msgspec.Meta(ge=1)] = 1
+    retention_h: Annotated[float, msgspec.Meta(gt=0)] = 72
+    session_timeout_s: Annotated[float, msgspec.Meta(ge=1)] = 6
+    security_protocol: Literal["plaintext", "ssl", "sasl_plaintext", "sasl_ssl"] = "plaintext"
+    sasl_mechanism: str = "SCRAM-SHA-512"
+    sasl_username: str = ""
+    sasl_password: str = ""
+    ssl_ca: str = ""
+    ssl_certificate: str = ""
+    ssl_key: str = ""
+    ssl_key_password: str = ""
+
+    def client(self) -> dict[str, str]:
+        """How librdkafka reaches the brokers."""
+        found = {"bootstrap.servers": self.servers, "security.protocol": self.security_protocol}
+        if self.security_protocol.startswith("sasl"):
+            found |= {
+                "sasl.mechanism": self.sasl_mechanism,
+                "sasl.username": self.sasl_username,
+                "sasl.password": self.sasl_password,
+            }
+        if self.security_protocol.endswith("ssl"):
+            found |= {
+                "ssl.ca.location": self.ssl_ca,
+                "ssl.certificate.location": self.ssl_certificate,
+                "ssl.key.location": self.ssl_key,
+                "ssl.key.password": self.ssl_key_password,
+            }
+        return {name: value for name, value in found.items() if value}
+
+    def __repr__(self) -> str:
+        """Without its secrets."""
+        fields = {name: getattr(self, name) for name in self.__struct_fields__}
+        shown = (f"{name}={'...' if value and 'password' in name else repr(value)}" for name, value in fields.items())
+        return f"BusSettings({', '.join(shown)})"
+
+
 class DatabaseSettings(Section, frozen=True, kw_only=True):
     """``url``: ``sqlite:///FILE``; empty: ``insula.db`` in the data folder."""
 
@@ -68,6 +112,7 @@ class RecorderSettings(Section, frozen=True, kw_only=True):
 class Settings(Section, frozen=True, kw_only=True):
     data: str = "data"
     api: ApiSettings = ApiSettings()
+    bus: BusSettings = BusSettings()
     database: DatabaseSettings = DatabaseSettings()
     log: LogSettings = LogSettings()
     clock: ClockSettings = ClockSettings()

@@ -1,6 +1,7 @@
 """The implementations of the bus that the contract suite runs over, and readers of its tests.
 
-A bus joins by one line in ``BUSES``: an async context manager that gives a started bus whose topics are empty.
+A bus joins by one line in ``BUSES``: an async context manager that gives a started bus whose topics are empty; what it
+needs of the session (a broker) it takes from the fixture request.
 """
 
 import asyncio
@@ -8,15 +9,20 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass, field
 
+import pytest
+
+from insula.bus.kafka import KafkaBus
 from insula.bus.memory import MemoryBus
 from insula.bus.port import Bus, Outgoing, Partition, Positions, Record, Subscription
 from insula.clock import SystemClock
+from tests.services.kafka import Cluster
+from tests.services.topics import empty_topics
 
 PATIENCE_S = 30
 
 
 @asynccontextmanager
-async def memory() -> AsyncIterator[Bus]:
+async def memory(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
     bus = MemoryBus(SystemClock())
     await bus.start()
     try:
@@ -25,7 +31,22 @@ async def memory() -> AsyncIterator[Bus]:
         await bus.stop()
 
 
-BUSES: dict[str, Callable[[], AbstractAsyncContextManager[Bus]]] = {"memory": memory}
+@asynccontextmanager
+async def kafka(request: pytest.FixtureRequest) -> AsyncIterator[Bus]:
+    cluster: Cluster = request.getfixturevalue("kafka")
+    await empty_topics(cluster)
+    bus = KafkaBus(cluster.config, SystemClock())
+    await bus.start()
+    try:
+        yield bus
+    finally:
+        await bus.stop()
+
+
+BUSES: dict[str, Callable[[pytest.FixtureRequest], AbstractAsyncContextManager[Bus]]] = {
+    "memory": memory,
+    "kafka": kafka,
+}
 
 
 def reading(room: int, number: int, *, topic: str = "knx", point: str | None = None) -> Outgoing:

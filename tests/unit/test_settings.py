@@ -61,3 +61,28 @@ def test_epoch_is_utc_unless_it_says_otherwise() -> None:
     assert start("2026-01-01T01:00+01:00@2026-01-01T00:00:01Z") == (1_767_225_600_000, 1_767_225_601_000)
     with pytest.raises(InputError, match=r"clock\.epoch"):
         start("yesterday")
+
+
+def test_security_settings_reach_the_client_of_kafka_and_empty_ones_do_not() -> None:
+    environment = {
+        "INSULA_BUS_KIND": "kafka",
+        "INSULA_BUS_SERVERS": "a:1,b:2",
+        "INSULA_BUS_SECURITY_PROTOCOL": "sasl_ssl",
+        "INSULA_BUS_SASL_USERNAME": "insula",
+        "INSULA_BUS_SASL_PASSWORD": "secret",
+        "INSULA_BUS_SSL_CA": "ca.pem",
+    }
+    assert load_settings(environment=environment).bus.client() == {
+        "bootstrap.servers": "a:1,b:2",
+        "security.protocol": "sasl_ssl",
+        "sasl.mechanism": "SCRAM-SHA-512",
+        "sasl.username": "insula",
+        "sasl.password": "secret",
+        "ssl.ca.location": "ca.pem",
+    }
+
+
+def test_passwords_are_not_shown() -> None:
+    bus = load_settings(environment={"INSULA_BUS_SASL_PASSWORD": "secret1", "INSULA_BUS_SSL_KEY_PASSWORD": "secret2"})
+    assert "secret" not in repr(bus)
+    assert "sasl_password=..." in repr(bus)

@@ -1,24 +1,49 @@
 """The topics and how each is kept."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 PARTITIONS = 12
+ROLL_MS = 600_000
+"""A compacted topic is compacted after so long at most: who reads it from the beginning is soon through."""
+
+Cleanup = Literal["delete", "compact", "compact,delete"]
 
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """``compacted``: the last record of each key is kept for ever; else records are kept for a time."""
+    """``cleanup`` is Kafka's ``cleanup.policy``: ``delete`` keeps records for a time, ``compact`` the last of each key
+    for ever, ``compact,delete`` as ``compact``, but records can also be deleted up to a position."""
 
     name: str
     partitions: int
-    compacted: bool = False
+    cleanup: Cleanup = "delete"
+
+    @property
+    def compacted(self) -> bool:
+        return self.cleanup != "delete"
+
+    def needs(self) -> Mapping[str, str]:
+        """Settings of Kafka without which Insula's parts go wrong."""
+        if not self.compacted:
+            return {"cleanup.policy": self.cleanup}
+        return {"cleanup.policy": self.cleanup, "retention.ms": "-1"}
+
+    def settings(self, *, retention_h: float, replication: int) -> Mapping[str, str]:
+        """All settings of Kafka that are ours. ``retention_h``: hours that a record is kept where none is compacted."""
+        insync = {"min.insync.replicas": str(max(1, replication - 1))}
+        if not self.compacted:
+            return {**self.needs(), **insync, "retention.ms": str(round(retention_h * 3_600_000))}
+        quick = {"segment.ms": str(ROLL_MS), "max.compaction.lag.ms": str(ROLL_MS), "min.cleanable.dirty.ratio": "0.1"}
+        return {**self.needs(), **insync, **quick}
 
 
 KNX = Topic("knx", PARTITIONS)
 ZWAVE = Topic("zwave", PARTITIONS)
 EVENTS = Topic("events", PARTITIONS)
-DB = Topic("db", 1, compacted=True)
-STATE = Topic("state", 1, compacted=True)
+DB = Topic("db", 1, "compact,delete")
+STATE = Topic("state", 1, "compact")
 
 TOPICS: dict[str, Topic] = {topic.name: topic for topic in (KNX, ZWAVE, EVENTS, DB, STATE)}
 

@@ -1,0 +1,200 @@
+"""The bus of a campus: Apache Kafka. One producer a process, one consumer a reader."""
+
+import asyncio
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import structlog
+from confluent_kafka import Consumer, KafkaException, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
+
+from insula.bus.kafka_client import Link, admin_client, answers, error_of, unavailable
+from insula.bus.kafka_readers import KafkaMembership, KafkaSubscription
+from insula.bus.kafka_sender import Sender
+from insula.bus.kafka_topics import ANSWER_S, KafkaTopics, faults_at_start
+from insula.bus.port import Assigned, Outgoing, Partition, Positions, Revoked, Slow, Start
+from insula.bus.topics import TOPICS
+from insula.clock import Clock
+from insula.errors import InputError, Unavailable
+
+log = structlog.get_logger("insula.kafka")
+
+WAIT_S = 2.0
+"""What is not there at the start is looked for again after so long (real time)."""
+TRIES = 50
+RETRY_S = 0.1
+"""While a partition changes its leader, its offsets are asked for again so many times, so often (real time)."""
+HEARTBEATS = 12
+"""A member of a group says so many times in its session that it lives, and hears as often of a change."""
+STALL_S = 60
+"""A member that has not dealt with what it was given for so long loses its share."""
+
+
+class KafkaBus:
+    """``config``: how librdkafka reaches the brokers (``bootstrap.servers``, security). ``session_timeout_s``: a
+    member of a group that died loses its share after so long; brokers refuse less than 6 s unless told otherwise.
+    ``give_up_s``: publishing raises Unavailable when no broker has acknowledged for so long."""
+
+    def __init__(
+        self, config: Mapping[str, Any], clock: Clock, *, session_timeout_s: float = 6.0, give_up_s: float = 30.0
+    ) -> None:
+        self.clock = clock
+        self.link = Link(config)
+        self.cluster_id = ""
+        """Known once started: positions mean nothing in another cluster."""
+        self._session_ms = round(session_timeout_s * 1000)
+        self._sender = Sender(self.link, clock, give_up_s)
+        self._readers: list[KafkaSubscription] = []
+        self._memberships: list[KafkaMembership] = []
+        self._stopped = True
+        self._config = config
+        self._admin: AdminClient
+
+    async def start(self) -> None:
+        """Waits, and says so, until the brokers and the topics are there. Raises InputError when a topic is not kept
+        as it must be."""
+        self._admin = admin_client(self._config)
+        while (missing := await self._missing()) is not None:
+            log.warning("waiting for Kafka", servers=self.link.servers, why=missing)
+            await self.clock.real_sleep(WAIT_S)
+        self._sender.start()
+        self._stopped = False
+        log.debug("Kafka is there", servers=self.link.servers, cluster=self.cluster_id)
+
+    async def _missing(self) -> str | None:
+        """What has to be waited for; None: nothing."""
+        try:
+            cluster = await asyncio.wrap_future(self._admin.describe_cluster(request_timeout=WAIT_S))
+            found = await KafkaTopics(self._admin, self.clock).find()
+        except KafkaException as exception:
+            return error_of(exception).str()
+        except Unavailable as error:
+            return str(error)
+        if faults := faults_at_start(found):
+            raise InputError("; ".join([*faults, "`insula topics apply` changes settings"]))
+        self.cluster_id = cluster.cluster_id
+        names = [name for name in TOPICS if name not in found]
+        return f"no topic {', '.join(names)}: `insula topics apply` makes them" if names else None
+
+    async def stop(self) -> None:
+        self._stopped = True
+        readers = [reader.close() for reader in self._readers]
+        await asyncio.gather(*readers, *(membership.close() for membership in self._memberships))
+        await self._sender.stop()
+
+    # --- publishing
+
+    async def publish(self, records: Iterable[Outgoing]) -> None:
+        await self._sender.send(records)
+
+    # --- reading
+
+    async def subscribe(
+        self,
+        topics: Sequence[str],
+        *,
+        name: str,
+        start: Start = "end",
+        slow: Slow = "lossless",
+        group: str | None = None,
+        assigned: Assigned | None = None,
+        revoked: Revoked | None = None,
+    ) -> KafkaSubscription:
+        reader = KafkaSubscription(self, name, self._consumer(group or name), start, slow, assigned, revoked)
+        self._readers.append(reader)
+        try:
+            if group is None:
+                await reader.open_alone(partitions_of(topics))
+            else:
+                await reader.open(topics)
+        except BaseException:
+            await reader.close()
+            raise
+        return reader
+
+    async def join(self, group: str, topic: str, *, assigned: Assigned, revoked: Revoked) -> KafkaMembership:
+        member = KafkaMembership(self, group, self._consumer(group), assigned, revoked)
+        self._memberships.append(member)
+        try:
+            await member.open(topic)
+        except BaseException:
+            await member.close()
+            raise
+        return member
+
+    def _consumer(self, group: str) -> Consumer:
+        """Positions are the caller's: none is committed. ``range``: the same numbers of each topic to the same member,
+        which the cooperative assignor does not promise."""
+        if self._stopped:
+            raise Unavailable("the bus has stopped")
+        config = self.link.config(
+            group_id=f"insula-{group}",
+            enable_auto_commit=False,
+            auto_offset_reset="earliest",
+            partition_assignment_strategy="range",
+            session_timeout_ms=self._session_ms,
+            heartbeat_interval_ms=self._session_ms // HEARTBEATS,
+            max_poll_interval_ms=max(STALL_S * 1000, self._session_ms),
+            queued_min_messages=10_000,
+            queued_max_messages_kbytes=16_384,
+            fetch_queue_backoff_ms=10,
+        )
+        return Consumer(config)
+
+    def forget(self, member: KafkaSubscription | KafkaMembership) -> None:
+        if isinstance(member, KafkaMembership):
+            self._memberships.remove(member)
+        else:
+            self._readers.remove(member)
+
+    # --- what the brokers know
+
+    async def begin_positions(self, places: Sequence[Partition], start: Start, wishes: Positions) -> Positions:
+        """Where a reader begins: as wished, else at ``start``, and in any case inside of what is kept."""
+        low, high = await asyncio.gather(
+            self._offsets(places, OffsetSpec.earliest()), self._offsets(places, OffsetSpec.latest())
+        )
+        if start == "beginning":
+            first: Mapping[Partition, int] = low
+        elif start == "end":
+            first = high
+        else:
+            first = {**low, **start}
+        return {place: min(max(wishes.get(place, first[place]), low[place]), high[place]) for place in places}
+
+    async def end_positions(self, topics: Sequence[str]) -> dict[Partition, int]:
+        return await self._offsets(partitions_of(topics), OffsetSpec.latest())
+
+    async def _offsets(self, places: Sequence[Partition], which: OffsetSpec) -> dict[Partition, int]:
+        """Raises Unavailable."""
+        wanted = {TopicPartition(topic, number): which for topic, number in places}
+        for tries_left in reversed(range(TRIES)):
+            try:
+                found = await answers(self._admin.list_offsets(wanted, request_timeout=ANSWER_S)) if wanted else {}
+                return {(place.topic, place.partition): result.offset for place, result in found.items()}
+            except KafkaException as exception:
+                if not tries_left:
+                    raise unavailable(error_of(exception)) from exception
+            await self.clock.real_sleep(RETRY_S)
+        return {}
+
+    async def delete_before(self, positions: Positions) -> None:
+        """Raises Unavailable."""
+        before = [TopicPartition(topic, number, offset) for (topic, number), offset in positions.items()]
+        try:
+            if before:
+                await answers(self._admin.delete_records(before, request_timeout=ANSWER_S))
+        except KafkaException as exception:
+            raise unavailable(error_of(exception)) from exception
+
+    def slow_readers(self) -> Mapping[str, int]:
+        """Readers that take no more from the brokers for now. They hold no one up: the records wait there."""
+        return {reader.name: len(reader.inbox) for reader in self._readers if reader.inbox.full}
+
+    def dropped(self) -> int:
+        """Always 0: what waits with the brokers takes no memory here."""
+        return 0
+
+
+def partitions_of(topics: Sequence[str]) -> list[Partition]:
+    return [(topic, number) for topic in topics for number in range(TOPICS[topic].partitions)]

@@ -1,0 +1,88 @@
+"""What every client of Kafka here shares: how it connects, where it logs, and how its errors become ours."""
+
+import asyncio
+import logging
+from collections.abc import Mapping
+from concurrent.futures import Future
+from typing import Any, TypeVar
+
+import structlog
+from confluent_kafka import KafkaError, KafkaException
+from confluent_kafka.admin import AdminClient
+
+from insula.errors import Unavailable
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+log = structlog.get_logger("insula.kafka")
+
+LIBRARY_LOG = logging.getLogger("insula.kafka")
+"""librdkafka's own words: it says each refused connection of each client, which ``Link`` says once for all of them."""
+
+COMMON: Mapping[str, Any] = {
+    "client.id": "insula",
+    "reconnect.backoff.ms": 50,
+    "reconnect.backoff.max.ms": 1000,  # librdkafka's 10 s would be added to each outage
+    "socket.timeout.ms": 6000,  # a broker that stands still is left after so long
+    "socket.keepalive.enable": True,
+}
+AWAY = (
+    KafkaError._ALL_BROKERS_DOWN,
+    KafkaError._AUTHENTICATION,
+    KafkaError._SSL,
+    KafkaError._RESOLVE,
+)
+
+
+class Link:
+    """Whether the brokers answer: says so once when they stop, and once when they are back. Called by any thread."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._config = config
+        self._away = ""
+
+    def config(self, **more: Any) -> dict[str, Any]:
+        """The settings of a client; names with ``_`` for ``.``."""
+        named = {name.replace("_", "."): value for name, value in more.items()}
+        return {**COMMON, **self._config, **named, "logger": LIBRARY_LOG, "error_cb": self.failed}
+
+    @property
+    def servers(self) -> str:
+        return str(self._config["bootstrap.servers"])
+
+    def failed(self, error: KafkaError) -> None:
+        if error.code() in AWAY and self._away != error.name():
+            self._away = error.name()
+            log.warning("Kafka does not answer; trying on", servers=self.servers, why=error.str())
+
+    def works(self) -> None:
+        if self._away:
+            self._away = ""
+            log.info("Kafka answers again", servers=self.servers)
+
+
+_admins: dict[frozenset[tuple[str, Any]], AdminClient] = {}
+
+
+def admin_client(config: Mapping[str, Any]) -> AdminClient:
+    """For asking and telling brokers; one of each ``config``, kept for the life of the process: librdkafka aborts it
+    when a client is released by the client's own thread, which is where a garbage collection may happen to run."""
+    key = frozenset(config.items())
+    if key not in _admins:
+        _admins[key] = AdminClient(dict[str, Any](COMMON) | {**config, "logger": LIBRARY_LOG})
+    return _admins[key]
+
+
+def unavailable(error: KafkaError | None) -> Unavailable:
+    return Unavailable(f"Kafka: {error.str() if error is not None else 'no answer'}")
+
+
+def error_of(exception: KafkaException) -> KafkaError:
+    error: KafkaError = exception.args[0]
+    return error
+
+
+async def answers(asked: Mapping[K, "Future[V]"]) -> dict[K, V]:
+    """What the brokers answered, an item each. Raises KafkaException."""
+    return {item: await asyncio.wrap_future(future) for item, future in asked.items()}

@@ -1,0 +1,163 @@
+"""The two kinds of members that the Kafka bus has: readers, and shares of a group without data."""
+
+import asyncio
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import structlog
+from confluent_kafka import OFFSET_END, Consumer, TopicPartition
+
+from insula.bus.backlog import Latest, Lossless
+from insula.bus.kafka_group import Share
+from insula.bus.kafka_inbox import Inbox
+from insula.bus.kafka_poller import Poller
+from insula.bus.port import Assigned, Partition, Positions, Record, Revoked, Slow, Start
+from insula.errors import Unavailable
+
+if TYPE_CHECKING:
+    from insula.bus.kafka import KafkaBus
+
+log = structlog.get_logger("insula.bus")
+
+FULL: dict[Slow, int] = {"lossless": 10_000, "latest": 100_000}
+"""Records that wait to be taken; then the reader takes no more from the brokers, where they wait as well."""
+RETRY_S = 1.0
+"""After a callback of a membership has failed, it is tried again (real time)."""
+
+
+class KafkaSubscription:
+    """A reader of Kafka (port.Subscription)."""
+
+    def __init__(
+        self,
+        bus: "KafkaBus",
+        name: str,
+        consumer: Consumer,
+        start: Start,
+        slow: Slow,
+        assigned: Assigned | None,
+        revoked: Revoked | None,
+    ) -> None:
+        self.name = name
+        self.inbox = Inbox(Latest() if slow == "latest" else Lossless(), FULL[slow])
+        self._bus = bus
+        self._consumer = consumer
+        self._start = start
+        self._positions: dict[Partition, int] = {}
+        self._closed = False
+        self._share = Share(
+            assigned=assigned, revoked=revoked, begin=self._begin, end=self._end, changed=self.inbox.wake
+        )
+        self._poller = Poller(consumer, name, self.inbox, self._share.held, bus.link)
+
+    async def open(self, topics: Sequence[str]) -> None:
+        """As a member of the consumer's group."""
+        self._consumer.subscribe(list(topics), on_assign=self._share.on_assign, on_revoke=self._share.on_revoke)
+        self._poller.start()
+        while not self._share.joined:
+            self._check_open()
+            await self.inbox.wait()
+            await self._share.settle()
+
+    async def open_alone(self, places: Sequence[Partition]) -> None:
+        """With all of these partitions, in no group."""
+        answer = await self._share.take(places)
+        self._consumer.assign([TopicPartition(topic, number, offset) for (topic, number), offset in answer.items()])
+        self._poller.start()
+
+    async def batch(self, limit: int = 1000) -> Sequence[Record]:
+        while True:
+            self._check_open()
+            if self._share.unsettled:
+                await self._share.settle()
+            elif records := self.inbox.take(limit):
+                for record in records:
+                    self._positions[record.topic, record.partition] = record.offset + 1
+                return records
+            else:
+                await self.inbox.wait()
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise Unavailable(f"reader {self.name} is closed")
+
+    def positions(self) -> Positions:
+        return dict(self._positions)
+
+    async def close(self) -> None:
+        if not self._closed:
+            self._closed = True
+            self._bus.forget(self)
+            self._share.close()
+            await self._poller.stop()
+
+    # --- what the share calls
+
+    async def _begin(self, places: Sequence[Partition], answer: Positions | None) -> Positions:
+        begin = await self._bus.begin_positions(places, self._start, answer or {})
+        self._positions.update(begin)
+        return begin
+
+    def _end(self, places: Sequence[Partition]) -> None:
+        self.inbox.discard(frozenset(places))
+        for place in places:
+            self._positions.pop(place, None)
+
+
+class KafkaMembership:
+    """A share of a group without data (port.Membership): a task of its own tells the member of changes."""
+
+    def __init__(self, bus: "KafkaBus", name: str, consumer: Consumer, assigned: Assigned, revoked: Revoked) -> None:
+        self._bus = bus
+        self._consumer = consumer
+        self._changed = asyncio.Event()
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+        self._share = Share(
+            assigned=assigned,
+            revoked=revoked,
+            begin=_nowhere,
+            end=lambda places: None,
+            changed=self._changed.set,
+            paused=True,
+        )
+        self._poller = Poller(consumer, name, Inbox(Lossless(), 1), (), bus.link)
+
+    async def open(self, topic: str) -> None:
+        self._consumer.subscribe([topic], on_assign=self._share.on_assign, on_revoke=self._share.on_revoke)
+        self._poller.start()
+        while not self._share.joined:
+            await self._changed.wait()
+            self._changed.clear()
+            if self._closed:
+                raise Unavailable("the bus has stopped")
+            await self._share.settle()
+        self._task = asyncio.create_task(self._run())
+
+    async def _run(self) -> None:
+        while True:
+            await self._changed.wait()
+            self._changed.clear()
+            try:
+                await self._share.settle()
+            except Exception:
+                log.exception("a group member's callback failed")
+                await self._bus.clock.real_sleep(RETRY_S)
+                self._changed.set()
+
+    async def close(self) -> None:
+        if self._closed:
+            return
+        self._closed = True
+        self._changed.set()
+        if self._task is not None:
+            self._task.cancel()
+            await asyncio.wait([self._task])
+        self._bus.forget(self)
+        self._share.close()
+        await self._poller.stop()
+
+
+async def _nowhere(places: Sequence[Partition], answer: Positions | None) -> Positions:
+    """Where who reads nothing begins."""
+    return dict.fromkeys(places, OFFSET_END)
