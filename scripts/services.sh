@@ -47,6 +47,15 @@ kafka() { # the jars of Apache Kafka, from Maven Central
     rm -f "$cache/kafka.missing"
 }
 
+mariadb() { # Debian's server and client
+    if ! PATH=$PATH:/usr/sbin command -v mariadbd >/dev/null && ! install mariadb-server; then
+        left_out mariadb "there is no mariadbd, and apt-get cannot bring it"
+        return
+    fi
+    touch "$cache/mariadb"
+    rm -f "$cache/mariadb.missing"
+}
+
 services=("$@")
-if [ "${#services[@]}" -eq 0 ]; then services=(kafka); fi
+if [ "${#services[@]}" -eq 0 ]; then services=(kafka mariadb); fi
 for service in "${services[@]}"; do "$service"; done

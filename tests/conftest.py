@@ -1,20 +1,34 @@
 """Fixtures that every test may use, and which tests are left out where a server that they need cannot be had."""
 
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 
 from insula.clock import ManualClock
+from insula.store.engine import Store
 from tests.services import left_out
 from tests.services.kafka import Cluster, running
 
-SERVICES = ("kafka",)
+pytest_plugins = ["tests.services.mariadb"]
+SERVICES = ("kafka", "mariadb")
 """Each is a marker of the tests that need it."""
 
 
 @pytest.fixture
 def clock() -> ManualClock:
     return ManualClock()
+
+
+@pytest.fixture
+async def store(database_url: str) -> AsyncIterator[Store]:
+    """An empty database with its tables, on each kind in turn."""
+    store = Store(database_url)
+    await store.upgrade()
+    await store.start()
+    try:
+        yield store
+    finally:
+        await store.stop()
 
 
 @pytest.fixture(scope="session")

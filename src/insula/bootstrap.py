@@ -25,9 +25,9 @@ from insula.store.engine import Store
 
 log = structlog.get_logger("insula")
 
-STORED = {"directory", "recorder", "api"}
+STORED = {"directory", "recorder", "history", "api"}
 """These alone need the database; and the in-memory bus, which begins from what was stored."""
-PARTS = ("directory", "recorder", "knx", "zwave", "controller", "api")
+PARTS = ("directory", "recorder", "history", "knx", "zwave", "controller", "api")
 """In one process they start in this order; none needs it."""
 
 
@@ -177,6 +177,12 @@ def _recorder(at: Installation) -> Part:
     return Recorder(at.channel, at.store, at.clock, every_s=at.settings.recorder.every_s, run=at.run_id)
 
 
+def _history(at: Installation) -> Part:
+    from insula.recorder.history import History
+
+    return History(at.channel, at.store, at.clock, at.settings.history.by_tier())
+
+
 def _controller(at: Installation) -> Part:
     from insula.controller.controller import Controller
 
@@ -225,6 +231,7 @@ class ApiServer:
 _MAKERS: dict[str, Callable[[Installation], Part]] = {
     "directory": _directory,
     "recorder": _recorder,
+    "history": _history,
     "knx": _knx,
     "zwave": _zwave,
     "controller": _controller,

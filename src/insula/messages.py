@@ -32,8 +32,8 @@ def new_id() -> str:
     return uuid4().hex
 
 
-class Message(msgspec.Struct, frozen=True, kw_only=True):
-    """Fields not listed may be added by anyone and are passed over."""
+class Message(msgspec.Struct, frozen=True, kw_only=True, gc=False):
+    """Fields not listed may be added by anyone and are passed over. None can be part of a cycle (hence ``gc``)."""
 
 
 class Origin(Message, frozen=True, kw_only=True):

@@ -109,6 +109,18 @@ class RecorderSettings(Section, frozen=True, kw_only=True):
     every_s: float = 300
 
 
+class HistorySettings(Section, frozen=True, kw_only=True):
+    """For how many days (building's clock) Log and each of its roll-ups are kept; 0: for ever."""
+
+    raw_days: Annotated[int, msgspec.Meta(ge=0)] = 92
+    five_minutes_days: Annotated[int, msgspec.Meta(ge=0)] = 400
+    hours_days: Annotated[int, msgspec.Meta(ge=0)] = 1830
+    days_days: Annotated[int, msgspec.Meta(ge=0)] = 0
+
+    def by_tier(self) -> dict[str, int]:
+        return {name.removesuffix("_days"): days for name, days in msgspec.structs.asdict(self).items()}
+
+
 class Settings(Section, frozen=True, kw_only=True):
     data: str = "data"
     api: ApiSettings = ApiSettings()
@@ -117,6 +129,7 @@ class Settings(Section, frozen=True, kw_only=True):
     log: LogSettings = LogSettings()
     clock: ClockSettings = ClockSettings()
     recorder: RecorderSettings = RecorderSettings()
+    history: HistorySettings = HistorySettings()
 
     @property
     def database_url(self) -> str:

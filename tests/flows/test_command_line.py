@@ -131,7 +131,7 @@ def test_taken_port_is_named(insula: Run) -> None:
 
 
 def test_locked_database_is_one_clear_line(insula: Run, house: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("insula.store.engine.WAIT_FOR_LOCK_MS", 10)
+    monkeypatch.setattr("insula.store.sqlite.WAIT_FOR_LOCK_MS", 10)
     insula("building", "export")
     with closing(sqlite3.connect("data/insula.db", isolation_level=None)) as other:
         other.execute("BEGIN IMMEDIATE")

@@ -64,9 +64,7 @@ async def until(condition: Callable[[], bool]) -> None:
 
 
 @pytest.fixture
-async def town(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Town]:
-    store = Store(f"sqlite:///{tmp_path / 'insula.db'}")
-    await store.start()
+async def town(store: Store, clock: ManualClock) -> AsyncIterator[Town]:
     bus = MemoryBus(clock)
     await bus.start()
     channel = Channel(bus, DeviceIndex())
@@ -74,7 +72,6 @@ async def town(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Town]:
         yield Town(clock, store, bus, channel, Directory(channel, store, clock, rules=load_ruleset))
     finally:
         await bus.stop()
-        await store.stop()
 
 
 async def test_a_consumer_of_2020_reads_the_list_to_its_marker(town: Town) -> None:

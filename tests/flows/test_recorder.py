@@ -4,7 +4,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,12 +16,25 @@ from insula.bus.devices import DeviceIndex
 from insula.bus.memory import MemoryBus
 from insula.bus.port import Outgoing
 from insula.clock import ManualClock, settle
-from insula.messages import BuildingSettings, DeviceRecord, Health, Lease, Message, Origin, Point, Reading
-from insula.recorder.recorder import FULL, READER, Recorder
+from insula.messages import (
+    BuildingSettings,
+    Command,
+    CommandResult,
+    Decision,
+    DeviceRecord,
+    Health,
+    Lease,
+    Message,
+    Origin,
+    Point,
+    Reading,
+)
+from insula.recorder.recorder import ENOUGH, FULL, LIMIT, READER, Recorder
 from insula.recorder.selection import Selection
 from insula.store.building import import_plan
 from insula.store.devices import list_devices
 from insula.store.engine import Store
+from insula.store.events import Page, Why, why
 from insula.store.log import LogRow
 from insula.store.positions import load_positions
 from insula.store.state import load_state, replay_state
@@ -94,9 +106,7 @@ async def recorded(bench: Bench, recorder: Recorder, *messages: Any) -> None:
 
 
 @pytest.fixture
-async def bench(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Bench]:
-    store = Store(f"sqlite:///{tmp_path / 'insula.db'}")
-    await store.start()
+async def bench(store: Store, clock: ManualClock) -> AsyncIterator[Bench]:
     await import_plan(store, demo_plan())
     async with store.read() as connection:
         devices = await list_devices(connection)
@@ -111,7 +121,6 @@ async def bench(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Bench]:
     finally:
         await bench.stop()
         await bus.stop()
-        await store.stop()
 
 
 # --- which readings
@@ -335,7 +344,7 @@ async def test_a_database_that_is_busy_for_long_loses_nothing(bench: Bench, monk
     failures = iter([True])
 
     def fail(_connection: Any, _cursor: Any, statement: str, *_: Any) -> None:
-        if 'INTO "Log"' in statement and next(failures, False):
+        if statement.startswith("INSERT") and "Log" in statement and next(failures, False):
             raise OperationalError(statement, None, Exception("disk full"))
 
     assert bench.store._engine is not None
@@ -353,15 +362,16 @@ async def test_a_database_that_is_busy_for_long_loses_nothing(bench: Bench, monk
 
 async def test_reading_waits_while_too_much_is_unwritten(bench: Bench) -> None:
     recorder = await bench.record(batch_s=3600)
-    for _ in range(FULL // 5000 + 3):
-        await bench.channel.send(*(bench.reading(20 + n / 1000) for n in range(5000)))
+    sent = FULL + ENOUGH + 10_000
+    async with bench.store.write():
+        for _ in range(sent // 1000):
+            await bench.channel.send(*(bench.reading(20 + n / 1000) for n in range(1000)))
+        await until(lambda: len(recorder._batch.rows) > FULL)
         await settle()
-    waiting = len(recorder._batch.rows)
-    assert FULL < waiting < FULL + 6000
+        assert FULL < len(recorder._batch.rows) <= FULL + LIMIT
+    await until(lambda: recorder.counters["rows"] + len(recorder._batch.rows) == sent)
     await recorder.flush()
-    await settle()
-    await recorder.flush()
-    assert recorder.counters["rows"] > waiting
+    assert recorder.counters["rows"] == len(await bench.rows()) == sent
 
 
 # --- state
@@ -409,3 +419,93 @@ async def test_state_is_kept_for_the_next_process(bench: Bench) -> None:
     reader = await channel.read(["state"], name="test", start="beginning")
     assert [received.message for received in await reader.batch()] == [lease(1), settings]
     await bus.stop()
+
+
+# --- results and decisions
+
+
+def command(bench: Bench, value: float = 40, **fields: Any) -> Command:
+    """A wish for room 1's blind, a minute after the last message."""
+    bench.at += MINUTE
+    known = {"device_id": bench.blind.device_id, "gateway_id": bench.blind.gateway_id, "point": "position"}
+    return Command(**{**known, "at": bench.at, "value": value, "expires_at": bench.at + 30_000, **fields})
+
+
+def decided(asked: Command) -> Decision:
+    known = {"device_id": asked.device_id, "point": asked.point, "value": asked.value, "room_id": 1}
+    said = {"rule": "dark", "version": "3", "trigger": "time:07:00", "values": {"luminance": 3.5, "motion": True}}
+    return Decision(**known, **said, at=asked.at, decided_at=asked.at, command_id=asked.id, lost=("night",))
+
+
+async def asked_of(bench: Bench, device: DeviceRecord, **options: Any) -> Page:
+    async with bench.store.read() as connection:
+        return await why(connection, 0, 2**62, device_ids=[device.device_id], **options)
+
+
+async def test_why_something_moved_is_kept(bench: Bench) -> None:
+    recorder = await bench.record()
+    ordered = command(bench, origin=Origin(kind="rule", name="dark", cause="r1"), class_="comfort")
+    decision = decided(ordered)
+    result = CommandResult(at=ordered.at + 5, command=ordered, outcome="refused", reason="held by ada")
+    await recorded(bench, recorder, decision, result)
+    assert (await asked_of(bench, bench.blind)).rows == (Why(ordered.at, ordered.id, decision, (result,)),)
+    assert (await asked_of(bench, bench.sensor)).rows == ()
+    assert recorder.counters["events"] == 2
+
+
+async def test_results_come_back_newest_first_and_in_pages(bench: Bench) -> None:
+    recorder = await bench.record()
+    orders = [command(bench, value) for value in (10, 20, 30, 40, 50)]
+    results = [CommandResult(at=order.at + 9, command=order, outcome="done") for order in orders]
+    await recorded(bench, recorder, decided(orders[3]), decided(orders[1]), *results[:3], *results[4:])
+    seen, place = [], None
+    while True:
+        page = await asked_of(bench, bench.blind, limit=2, before=place)
+        seen += page.rows
+        place = page.after
+        if place is None:
+            break
+    assert [row.command_id for row in seen] == [order.id for order in reversed(orders)]
+    assert [(row.decision is not None, len(row.results)) for row in seen] == [
+        (False, 1),
+        (True, 0),
+        (False, 1),
+        (True, 1),
+        (False, 1),
+    ]
+
+
+async def test_a_room_and_a_time_can_be_asked_for(bench: Bench) -> None:
+    recorder = await bench.record()
+    first, second = command(bench, 1), command(bench, 2)
+    await recorded(bench, recorder, *(CommandResult(at=one.at, command=one, outcome="done") for one in (first, second)))
+    async with bench.store.read() as connection:
+        in_room = await why(connection, 0, second.at, room_id=bench.blind.room_id)
+        elsewhere = await why(connection, 0, 2**62, room_id=bench.blind.room_id + 1)
+    assert [row.command for row in in_room.rows] == [first]
+    assert elsewhere == Page((), None)
+
+
+async def test_events_read_again_are_there_once(bench: Bench) -> None:
+    recorder = await bench.record(run="an earlier run")
+    ordered = command(bench)
+    await recorded(bench, recorder, decided(ordered), CommandResult(at=1, command=ordered, outcome="done"))
+    await bench.stop()
+    recorder = await bench.record(run="another")
+    await settle()
+    await recorder.flush()
+    assert recorder.counters["events"] == 2
+    (row,) = (await asked_of(bench, bench.blind)).rows
+    assert len(row.results) == 1
+
+
+async def test_events_of_devices_that_are_gone_and_with_long_texts_are_kept(bench: Bench) -> None:
+    recorder = await bench.record()
+    ordered = command(bench, id="x" * 300)
+    result = CommandResult(at=1, command=ordered, outcome="failed", reason="because " * 500)
+    await bench.channel.send(result)
+    bench.channel.devices.remove(bench.blind.device_id)
+    await recorded(bench, recorder, decided(ordered))
+    (row,) = (await asked_of(bench, bench.blind)).rows
+    assert row.decision is not None
+    assert [(one.outcome, one.reason[:12], len(one.reason)) for one in row.results] == [("failed", "because beca", 500)]

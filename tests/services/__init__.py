@@ -1,4 +1,4 @@
-"""Real servers for tests; ``scripts/services.sh`` brings them."""
+"""Real servers for tests, on free ports and temporary folders; ``scripts/services.sh`` brings their programs."""
 
 from pathlib import Path
 

@@ -2,8 +2,8 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
 
+import msgspec
 import structlog
 
 from insula.bus.codec import Codec
@@ -21,8 +21,7 @@ KEY, WHY = 80, 200
 """Characters of a key and of a reason in the log: both may hold what a stranger sent."""
 
 
-@dataclass(frozen=True, slots=True)
-class Received:
+class Received(msgspec.Struct, frozen=True, gc=False):
     """A record with its message; None for a tombstone (a removed device, an ended lease) or the list's marker."""
 
     record: Record

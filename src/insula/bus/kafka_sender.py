@@ -8,10 +8,10 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException, Message, Producer
 
 from insula.bus.kafka_client import Link, error_of, unavailable
-from insula.bus.port import Outgoing
-from insula.bus.topics import partition_of
+from insula.bus.port import MAX_RECORD, Outgoing, size_of
+from insula.bus.topics import BATCH_BYTES, partition_of
 from insula.clock import Clock
-from insula.errors import Unavailable
+from insula.errors import RecordTooLarge, Unavailable
 
 log = structlog.get_logger("insula.kafka")
 
@@ -75,6 +75,7 @@ class Sender:
             message_timeout_ms=round(self._give_up_s * 1000),
             request_timeout_ms=5000,
             queue_buffering_max_kbytes=65_536,
+            message_max_bytes=BATCH_BYTES,
         )
         return Producer(config)
 
@@ -83,8 +84,11 @@ class Sender:
             self._producer.poll(POLL_S)
 
     async def send(self, records: Iterable[Outgoing]) -> None:
-        """Returns when the brokers have them all. Raises Unavailable."""
+        """Returns when the brokers have them all. Raises Unavailable; RecordTooLarge before any is sent."""
         outgoing = list(records)
+        for record in outgoing:
+            if (size := size_of(record)) > MAX_RECORD:
+                raise RecordTooLarge(f"a record of {size} bytes; {MAX_RECORD} is the most")
         if self._stopped:
             raise Unavailable("the bus has stopped")
         if not outgoing:

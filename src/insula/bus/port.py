@@ -22,7 +22,7 @@ MAX_RECORD = 1_048_576
 """Bytes of a record's key, value and headers: what Kafka takes by default (its ``message.max.bytes``, less framing)."""
 
 
-class Record(msgspec.Struct, frozen=True):
+class Record(msgspec.Struct, frozen=True, gc=False):
     """One record as read. ``at``: when it was produced (ms, real time); ``value`` None: a tombstone."""
 
     topic: str
@@ -38,7 +38,7 @@ class Record(msgspec.Struct, frozen=True):
         return f"{self.topic}/{self.partition}@{self.offset}"
 
 
-class Outgoing(msgspec.Struct, frozen=True):
+class Outgoing(msgspec.Struct, frozen=True, gc=False):
     """One record to publish. ``spread``: what chooses the partition (the room's id); None: by the key's hash.
 
     Headers the bus itself reads: ``point`` (``<device_id>/<role>``: what ``latest`` keeps one record of) and

@@ -4,9 +4,14 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from insula.bus.port import MAX_RECORD
+
 PARTITIONS = 12
 ROLL_MS = 600_000
 """A compacted topic is compacted after so long at most: who reads it from the beginning is soon through."""
+
+BATCH_BYTES = MAX_RECORD + 1024
+"""The brokers' limit counts a batch: a record with its framing."""
 
 Cleanup = Literal["delete", "compact", "compact,delete"]
 
@@ -26,9 +31,8 @@ class Topic:
 
     def needs(self) -> Mapping[str, str]:
         """Settings of Kafka without which Insula's parts go wrong."""
-        if not self.compacted:
-            return {"cleanup.policy": self.cleanup}
-        return {"cleanup.policy": self.cleanup, "retention.ms": "-1"}
+        needs = {"cleanup.policy": self.cleanup, "max.message.bytes": str(BATCH_BYTES)}
+        return {**needs, "retention.ms": "-1"} if self.compacted else needs
 
     def settings(self, *, retention_h: float, replication: int) -> Mapping[str, str]:
         """All settings of Kafka that are ours. ``retention_h``: hours that a record is kept where none is compacted."""

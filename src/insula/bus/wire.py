@@ -79,7 +79,7 @@ def _named_in_2020(device: DeviceRecord) -> bool:
     return device.node_id is not None if device.type == "zwave" else None not in (device.bloc, device.floor)
 
 
-class WireMessage(msgspec.Struct, kw_only=True, omit_defaults=True):
+class WireMessage(msgspec.Struct, kw_only=True, omit_defaults=True, gc=False):
     """Fields of both: the 2020 name of the device, or its id; then what was added since."""
 
     kind: Any = None

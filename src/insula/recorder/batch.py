@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from insula.bus.port import Partition
+from insula.store.events import EventIn
 from insula.store.log import LogRow
 
 
@@ -14,10 +15,16 @@ class Batch:
     rows: list[LogRow] = field(default_factory=list)
     state: dict[str, bytes | None] = field(default_factory=dict)
     positions: dict[Partition, int] = field(default_factory=dict)
+    events: list[EventIn] = field(default_factory=list)
 
     def reaches(self, positions: Mapping[Partition, int]) -> None:
         self.positions.update(positions)
 
     def then(self, later: "Batch") -> "Batch":
         """This one and a later one, as one."""
-        return Batch([*self.rows, *later.rows], {**self.state, **later.state}, {**self.positions, **later.positions})
+        return Batch(
+            [*self.rows, *later.rows],
+            {**self.state, **later.state},
+            {**self.positions, **later.positions},
+            [*self.events, *later.events],
+        )

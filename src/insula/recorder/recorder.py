@@ -1,4 +1,4 @@
-"""Readings and state, from the bus into their tables, in batches: each with its positions in one transaction."""
+"""Readings, events, state: from the bus into their tables, in batches, each with its positions in one transaction."""
 
 import asyncio
 from collections import Counter
@@ -12,11 +12,13 @@ from insula.bus.port import Partition, Positions, Record
 from insula.bus.wire import READ_POINT, READINGS
 from insula.clock import Clock
 from insula.errors import Unavailable
-from insula.messages import Health, Reading
+from insula.messages import CommandResult, Decision, Health, Reading
 from insula.recorder.batch import Batch
+from insula.recorder.events import event_row
 from insula.recorder.selection import Selection
 from insula.store.devices import known_devices
 from insula.store.engine import Store
+from insula.store.events import add_events
 from insula.store.log import add_log
 from insula.store.positions import PositionMoved, Stored, load_positions, move_positions
 from insula.store.state import HEALTH, save_state
@@ -24,11 +26,15 @@ from insula.store.state import HEALTH, save_state
 log = structlog.get_logger("insula.recorder")
 
 READER = "recorder"
-TOPICS = ("knx", "zwave", "state")
+TOPICS = ("knx", "zwave", "events", "state")
 HEALTH_S = 5.0
 RETRY_S = 5.0
+ENOUGH = 5_000
+"""Rows that are written without waiting for the batch's time."""
 FULL = 20_000
 """Rows that may wait to be written; then reading waits too."""
+LIMIT = 500
+"""Records decoded at a time: others have their turn between."""
 
 _READING_KEYS = {READ_POINT, *(action.key for action in READINGS)}
 
@@ -65,9 +71,10 @@ class Recorder:
         self._held: dict[Partition, int] = {}
         self._writing = asyncio.Lock()
         self._room = asyncio.Event()
+        self._enough = asyncio.Event()
         self._why = ""
         self.counters: Counter[str] = Counter()
-        """``rows`` written, ``skipped`` of devices that the database does not have, ``ahead``: measured
+        """``rows`` and ``events`` written, ``skipped`` of devices that the database does not have, ``ahead``: measured
         in the future, ``takeovers`` by another."""
 
     async def run(self) -> None:
@@ -76,6 +83,8 @@ class Recorder:
             tasks.create_task(self._report_health())
             while True:
                 await self._record()
+                if self._why:
+                    await self._clock.real_sleep(RETRY_S)
 
     async def flush(self) -> None:
         """Write what was read. Raises PositionMoved when another recorder has done so in the meantime."""
@@ -85,27 +94,35 @@ class Recorder:
     # --- reading
 
     async def _record(self) -> None:
-        """Read and write until another recorder turns out to have taken over."""
+        """Read and write until another recorder turns out to have taken over, or something is away."""
         self._begin_again()
-        reader = await self._channel.read(
-            TOPICS,
-            name=READER,
-            group=READER,
-            start="beginning",
-            assigned=self._assigned,
-            revoked=self._revoked,
-            wanted=_wanted,
-        )
+        reader = None
         try:
-            async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._read(reader))
-                tasks.create_task(self._write())
+            reader = await self._channel.read(
+                TOPICS,
+                name=READER,
+                group=READER,
+                start="beginning",
+                assigned=self._assigned,
+                revoked=self._revoked,
+                wanted=_wanted,
+            )
+            await self._work(reader)
         except* PositionMoved as moved:
             self.counters["takeovers"] += 1
-            log.warning("another recorder has taken over; beginning again", place=str(moved.exceptions[0]))
+            log.warning("another recorder has taken over; beginning again", places=_first(moved))
             self._begin_again()
+        except* Unavailable as away:
+            self._why = _first(away)
+            log.error("not recording; beginning again", why=self._why)
         finally:
-            await self._close(reader)
+            if reader is not None:
+                await self._close(reader)
+
+    async def _work(self, reader: Reader) -> None:
+        async with asyncio.TaskGroup() as tasks:
+            tasks.create_task(self._read(reader))
+            tasks.create_task(self._write())
 
     def _begin_again(self) -> None:
         self._selection = Selection(self._every_s)
@@ -123,9 +140,10 @@ class Recorder:
 
     async def _read(self, reader: Reader) -> None:
         while True:
-            received = await reader.batch()
+            received = await reader.batch(LIMIT)
             self._take(received, reader.positions())
             self.counters["undecodable"] = reader.undecodable
+            await asyncio.sleep(0)
             await self._room.wait()
 
     def _take(self, received: Sequence[Received], positions: Positions) -> None:
@@ -135,11 +153,15 @@ class Recorder:
                 row = self._selection.row(one.message, now)
                 if row is not None:
                     self._batch.rows.append(row)
+            elif isinstance(one.message, CommandResult | Decision):
+                self._batch.events.append(event_row(one.message, self._channel.devices, self._clock))
             elif one.record.topic == "state":
                 self._batch.state[one.record.key] = one.record.value
         self.counters["ahead"] += self._selection.ahead - ahead
         self._batch.reaches(positions)
         self._held.update(positions)
+        if len(self._batch.rows) > ENOUGH:
+            self._enough.set()
         if len(self._batch.rows) > FULL:
             self._room.clear()
 
@@ -164,7 +186,7 @@ class Recorder:
 
     async def _write(self) -> None:
         while True:
-            await self._clock.real_sleep(self._batch_s)
+            await self._due()
             try:
                 await self.flush()
                 self._why = ""
@@ -173,9 +195,19 @@ class Recorder:
                 log.error("not written; trying again", why=str(error), rows=len(self._batch.rows))
                 await self._clock.real_sleep(RETRY_S)
 
+    async def _due(self) -> None:
+        """Until the batch's time is over, or it is large enough."""
+        waits = [asyncio.ensure_future(wait) for wait in (self._clock.real_sleep(self._batch_s), self._enough.wait())]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
     async def _flush(self) -> None:
         async with self._writing:
             batch, self._batch = self._batch, Batch()
+            self._enough.clear()
             after = {
                 place: Stored(self._run, offset)
                 for place, offset in batch.positions.items()
@@ -184,7 +216,7 @@ class Recorder:
             try:
                 if after:
                     await self._store_batch(batch, after)
-            except Unavailable:
+            except BaseException:  # whatever it was, no later batch may go without this one
                 self._batch = batch.then(self._batch)
                 raise
             self._stored.update(after)
@@ -202,11 +234,13 @@ class Recorder:
             batch.rows = rows
             await self._transaction(batch, after)
         self.counters["rows"] += len(batch.rows)
+        self.counters["events"] += len(batch.events)
 
     async def _transaction(self, batch: Batch, after: dict[Partition, Stored]) -> None:
         async with self._store.write() as connection:
             await move_positions(connection, READER, self._stored, after)
             await add_log(connection, batch.rows)
+            await add_events(connection, batch.events)
             await save_state(connection, batch.state, self._clock.real())
 
     # --- health
@@ -232,7 +266,14 @@ class Recorder:
         return sum(max(0, ends.get(place, 0) - offset) for place, offset in self._held.items())
 
 
+def _first(errors: BaseExceptionGroup[BaseException]) -> str:
+    error: BaseException = errors
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return str(error)
+
+
 def _wanted(record: Record) -> bool:
     if record.topic == "state":
         return not record.key.startswith(HEALTH)
-    return record.key in _READING_KEYS
+    return record.topic == "events" or record.key in _READING_KEYS

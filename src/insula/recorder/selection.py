@@ -1,6 +1,6 @@
 """Which readings become rows of Log: what changed at once, what did not every few minutes."""
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from insula.messages import Reading
 from insula.points import role
@@ -9,8 +9,7 @@ from insula.store.log import LogRow, reason_of
 DAY_MS = 86_400_000
 
 
-@dataclass(frozen=True, slots=True)
-class Kept:
+class Kept(NamedTuple):
     """What was last taken of a point: when its value changed, and when it was last seen to hold (ms)."""
 
     changed_at: int
@@ -44,7 +43,7 @@ class Selection:
             if at <= kept.held_at or at - kept.held_at < self._every_ms:
                 return None
         self._kept[point] = Kept(reading.changed_at, at)
-        return LogRow(timestamp=at, value=reading.value, reason=reason_of(reading.point), device=reading.device_id)
+        return LogRow(at, reading.value, reason_of(reading.point), reading.device_id)
 
 
 def held_at(reading: Reading) -> int:

@@ -30,7 +30,7 @@ async def import_plan(store: Store, plan: BuildingPlan, at: int | None = None) -
 
     Devices are known again by gateway and source: they keep their ids. ``at``: ms, real time; None: now.
     """
-    async with store.write() as connection:
+    async with store.write(alone=True) as connection:
         current = await read_plan(connection)
         changes = difference(plan, current)
         if changes:

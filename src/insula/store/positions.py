@@ -1,9 +1,9 @@
 """How far a reader has got, moved by compare-and-set in the transaction that stores what it read."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 
-from sqlalchemy import insert, select, update
+from sqlalchemy import bindparam, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -13,7 +13,7 @@ from insula.store.tables import Position
 
 
 class PositionMoved(InsulaError):
-    """Another reader has taken over this partition: roll back, and begin again from what is stored."""
+    """Another reader has taken over one of these partitions: roll back, and begin again from what is stored."""
 
     retry = True
 
@@ -35,6 +35,18 @@ async def load_positions(connection: AsyncConnection, reader: str) -> dict[Parti
     return {(topic, partition): Stored(run, offset) for topic, partition, run, offset in rows}
 
 
+_MOVE = (
+    update(Position)
+    .where(
+        Position.c.reader == bindparam("of"),
+        Position.c.topic == bindparam("in"),
+        Position.c.partition == bindparam("at"),
+    )
+    .where(Position.c.run == bindparam("old_run"), Position.c.offset == bindparam("old_offset"))
+    .values(run=bindparam("new_run"), offset=bindparam("new_offset"))
+)
+
+
 async def move_positions(
     connection: AsyncConnection,
     reader: str,
@@ -42,21 +54,34 @@ async def move_positions(
     after: Mapping[Partition, Stored],
 ) -> None:
     """From ``before`` (a partition that it does not name: not stored so far) to ``after``. Raises PositionMoved."""
-    for (topic, partition), new in after.items():
-        old = before.get((topic, partition))
-        if old is None:
-            await _first(connection, reader, topic, partition, new)
-            continue
-        names = (Position.c.reader == reader) & (Position.c.topic == topic) & (Position.c.partition == partition)
-        same = (Position.c.run == old.run) & (Position.c.offset == old.offset)
-        moved = await connection.execute(update(Position).where(names & same).values(run=new.run, offset=new.offset))
-        if moved.rowcount != 1:
-            raise PositionMoved(f"{topic}/{partition}")
+    await _store_first(connection, reader, {place: after[place] for place in sorted(after.keys() - before.keys())})
+    moves = [
+        {
+            "of": reader,
+            "in": topic,
+            "at": partition,
+            "old_run": before[topic, partition].run,
+            "old_offset": before[topic, partition].offset,
+            "new_run": after[topic, partition].run,
+            "new_offset": after[topic, partition].offset,
+        }
+        for topic, partition in sorted(after.keys() & before.keys())
+    ]
+    if moves and (await connection.execute(_MOVE, moves)).rowcount != len(moves):
+        raise PositionMoved(_names(after))
 
 
-async def _first(connection: AsyncConnection, reader: str, topic: str, partition: int, new: Stored) -> None:
-    row = {"reader": reader, "topic": topic, "partition": partition, "run": new.run, "offset": new.offset}
+async def _store_first(connection: AsyncConnection, reader: str, after: Mapping[Partition, Stored]) -> None:
+    rows = [
+        {"reader": reader, "topic": topic, "partition": partition, "run": new.run, "offset": new.offset}
+        for (topic, partition), new in after.items()
+    ]
     try:
-        await connection.execute(insert(Position), row)
+        if rows:
+            await connection.execute(insert(Position), rows)
     except IntegrityError as error:
-        raise PositionMoved(f"{topic}/{partition}") from error
+        raise PositionMoved(_names(after)) from error
+
+
+def _names(places: Iterable[Partition]) -> str:
+    return ", ".join(f"{topic}/{partition}" for topic, partition in places)

@@ -162,3 +162,81 @@ Setting = Table(
     Column("key", String(100), primary_key=True),
     Column("value", JSON, nullable=False),
 )
+
+# --- history: why something moved, and roll-ups of Log
+
+# No foreign keys here: what was asked of a device or a room that is gone since is still to be known.
+Decision = Table(
+    "Decision",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("timestamp", BigInteger, nullable=False, index=True, comment="when it was decided, building's clock"),
+    Column("at", BigInteger, nullable=False),
+    Column("room", Integer, nullable=False),
+    Column("device", Integer, nullable=False),
+    Column("point", String(64), nullable=False),
+    Column("value", Double, nullable=False),
+    Column("rule", String(200), nullable=False),
+    Column("version", String(200), nullable=False),
+    Column("command", String(64), nullable=False, index=True),
+    Column("cause", String(200), nullable=False, comment="id of the reading, or the moment, that changed the answer"),
+    Column("seen", JSON, nullable=False),
+    Column("lost", JSON, nullable=False),
+    Index(None, "device", "timestamp"),
+    Index(None, "room", "timestamp"),
+)
+
+CommandResult = Table(
+    "CommandResult",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("timestamp", BigInteger, nullable=False, index=True, comment="when it was commanded, building's clock"),
+    Column("at", BigInteger, nullable=False),
+    Column("room", Integer, nullable=True),
+    Column("device", Integer, nullable=False),
+    Column("gateway", String(64), nullable=False),
+    Column("point", String(64), nullable=False),
+    Column("value", Double, nullable=False),
+    Column("command", String(64), nullable=False, index=True),
+    Column("command_at", BigInteger, nullable=False),
+    Column("command_class", String(16), nullable=False),
+    Column("expires_at", BigInteger, nullable=False),
+    Column("origin_kind", String(16), nullable=False),
+    Column("origin_name", String(200), nullable=False),
+    Column("origin_cause", String(200), nullable=False),
+    Column("outcome", String(16), nullable=False),
+    Column("reason", String(500), nullable=False),
+    Index(None, "device", "timestamp"),
+    Index(None, "room", "timestamp"),
+)
+
+Series = Table(
+    "Series",
+    metadata,
+    Column("device", ForeignKey("Device.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("reason", String(64), primary_key=True),
+    Column("upto", BigInteger, nullable=False, comment="every window of the roll-ups that ends by then is in them"),
+    sqlite_with_rowid=False,
+)
+
+
+def _rollups(name: str) -> Table:
+    """Clustered as Log is. ``known``: the milliseconds of the window for which there was a value."""
+    return Table(
+        name,
+        metadata,
+        Column("device", ForeignKey("Device.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+        Column("reason", String(64), primary_key=True),
+        Column("start", BigInteger, primary_key=True, autoincrement=False),
+        Column("mean", Double, nullable=False, comment="weighted by time"),
+        Column("minimum", Double, nullable=False),
+        Column("maximum", Double, nullable=False),
+        Column("last", Double, nullable=False),
+        Column("known", BigInteger, nullable=False),
+        sqlite_with_rowid=False,
+    )
+
+
+LogFiveMinutes = _rollups("LogFiveMinutes")
+LogHours = _rollups("LogHours")
+LogDays = _rollups("LogDays")

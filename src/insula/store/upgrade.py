@@ -1,52 +1,59 @@
-"""Bringing a SQLite file to the schema of this program.
+"""Bringing a database to the schema of this program.
 
 Alembic is imported only when there is something to do: it would be a good part of a start's time.
 """
 
-import sqlite3
-from contextlib import closing
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from insula.errors import Unavailable
+from sqlalchemy import Connection, inspect
 
-HEAD = "0001"
+from insula.errors import InputError
+
+if TYPE_CHECKING:
+    from alembic.config import Config
+
+HEAD = "0002"
 """The newest migration; a test compares it with what is in migrations/versions."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 
 
-def upgrade_sqlite(file: Path) -> None:
-    """Create or upgrade the tables in ``file``. Raises Unavailable when it is no database, or a newer program's."""
-    try:
-        version = _version(file)
-        if version != HEAD:
-            _upgrade(file, version)
-    except sqlite3.Error as error:
-        raise Unavailable(f"{file}: {error}") from error
+def schema_version(connection: Connection) -> str | None:
+    """The newest migration that the database has had; None before the first."""
+    if not inspect(connection).has_table("alembic_version"):
+        return None
+    version = connection.exec_driver_sql("SELECT version_num FROM alembic_version").scalar()
+    return None if version is None else str(version)
 
 
-def _version(file: Path) -> str | None:
-    with closing(sqlite3.connect(file)) as connection:
-        connection.execute("PRAGMA journal_mode=WAL")
-        tables = connection.execute("SELECT name FROM sqlite_master WHERE name = 'alembic_version'").fetchall()
-        row = connection.execute("SELECT version_num FROM alembic_version").fetchone() if tables else None
-        return str(row[0]) if row else None
-
-
-def _upgrade(file: Path, version: str | None) -> None:
-    import alembic.command
-    from alembic.config import Config
+def check_known(version: str | None) -> None:
+    """Raises InputError when the database is a newer program's."""
     from alembic.script import ScriptDirectory
     from alembic.util import CommandError
-    from sqlalchemy.exc import DatabaseError
+
+    try:
+        if version is not None:
+            ScriptDirectory.from_config(_config()).get_revision(version)
+    except CommandError as error:
+        raise InputError(f"the database was made by another version of Insula ({error})") from error
+
+
+def migrate(connection: Connection) -> None:
+    """Make or change the tables, in the transaction that ``connection`` is in. InputError for a newer program's."""
+    version = schema_version(connection)
+    if version == HEAD:
+        return
+    check_known(version)
+    import alembic.command
+
+    config = _config()
+    config.attributes["connection"] = connection
+    alembic.command.upgrade(config, "head")
+
+
+def _config() -> "Config":
+    from alembic.config import Config
 
     config = Config()
     config.set_main_option("script_location", str(MIGRATIONS).replace("%", "%%"))
-    config.attributes["file"] = file
-    try:
-        if version is not None:
-            ScriptDirectory.from_config(config).get_revision(version)
-        alembic.command.upgrade(config, "head")
-    except CommandError as error:
-        raise Unavailable(f"{file}: made by another version of Insula ({error})") from error
-    except DatabaseError as error:
-        raise Unavailable(f"{file}: {error.orig}") from error
+    return config

@@ -1,27 +1,11 @@
-"""How Alembic reaches the database: the SQLite file that upgrade.py names."""
-
-from typing import Any
+"""How Alembic reaches the database: by the connection that upgrade.py gives it, in that one's transaction."""
 
 from alembic import context
-from sqlalchemy import create_engine, event
-from sqlalchemy.pool import NullPool
 
 from insula.store.tables import metadata
 
-
-def _prepare(connection: Any, _record: object) -> None:
-    connection.isolation_level = None
-
-
-def run() -> None:
-    """All in one transaction, so that a failed migration leaves nothing behind and two processes take turns."""
-    engine = create_engine(f"sqlite:///{context.config.attributes['file']}", poolclass=NullPool)
-    event.listen(engine, "connect", _prepare)
-    event.listen(engine, "begin", lambda connection: connection.exec_driver_sql("BEGIN IMMEDIATE"))
-    with engine.connect() as connection:
-        context.configure(connection=connection, target_metadata=metadata, transactional_ddl=True, render_as_batch=True)
-        with context.begin_transaction():
-            context.run_migrations()
-
-
-run()
+connection = context.config.attributes["connection"]
+sqlite = connection.dialect.name == "sqlite"
+context.configure(connection=connection, target_metadata=metadata, transactional_ddl=sqlite, render_as_batch=sqlite)
+with context.begin_transaction():
+    context.run_migrations()
