@@ -18,7 +18,7 @@ from insula.building.rules import load_ruleset
 from insula.bus.channel import END_OF_DEVICES, Channel
 from insula.bus.devices import DeviceIndex
 from insula.bus.memory import MemoryBus
-from insula.bus.port import Record
+from insula.bus.port import Outgoing, Record
 from insula.clock import ManualClock, settle
 from insula.directory.directory import Directory
 from insula.errors import InputError
@@ -124,6 +124,16 @@ async def test_without_a_change_nothing_is_sent(town: Town) -> None:
     before = await town.bus.end_positions(["db", "state"])
     await town.directory.look()
     assert await town.bus.end_positions(["db", "state"]) == before
+
+
+async def test_a_list_of_somebody_else_is_put_right(town: Town) -> None:
+    await import_plan(town.store, demo_plan(2))
+    await town.directory.look()
+    ours = [(record.key, record.value) for record in await town.records("db")]
+    await town.bus.publish([Outgoing("db", "1", None), Outgoing("db", END_OF_DEVICES, b"{}")])
+    await town.directory.look()
+
+    assert [(record.key, record.value) for record in await town.records("db")] == ours
 
 
 async def test_every_part_follows_the_list(town: Town) -> None:

@@ -63,6 +63,8 @@ class Directory:
         self._poll_s = poll_s
         self._instance = instance
         self._published: View | None = None
+        self._end = 0
+        """Where ``db`` ends if nobody else writes on it."""
         self._why = ""
         self._failure = ""
 
@@ -79,10 +81,12 @@ class Directory:
                 await self._clock.real_sleep(self._poll_s)
 
     async def look(self) -> None:
-        """Publish the building if it has changed since the last time."""
+        """Publish the building if it has changed since the last time, or if somebody else has written on ``db``: a
+        directory that was halted in the middle may have gone on with an old list after ours."""
         async with self._store.read() as connection:
             change = await latest_change(connection)
-            if self._published is not None and self._published.change == change:
+            unchanged = self._published is not None and self._published.change == change
+            if unchanged and (await self._channel.bus.end_positions([DB[0]]))[DB] == self._end:
                 return
             view = await self._view(connection, change)
         await self._publish(view)
@@ -138,6 +142,7 @@ class Directory:
         gone = [Outgoing("db", str(device_id), None) for device_id in sorted(view.removed)]
         await bus.publish([Outgoing("db", END_OF_DEVICES, b"{}"), *gone])
         await bus.delete_before({DB: first})
+        self._end = first + len(view.devices) + 1 + len(gone)
 
     async def _report_health(self) -> None:
         while True:

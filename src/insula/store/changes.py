@@ -7,7 +7,7 @@ from insula.store.tables import Change
 
 
 async def add_change(connection: AsyncConnection, what: str, at: int) -> None:
-    """``at``: ms, real time."""
+    """``at``: ms, real time. In a write that is ``alone``: then the numbers come in the order of the commits."""
     await connection.execute(insert(Change), {"what": what[:200], "at": at})
 
 
