@@ -54,6 +54,11 @@ class Installation:
     def port(self) -> int:
         return int(self.http.getsockname()[1]) if self.http is not None else 0
 
+    @property
+    def instance(self) -> str:
+        """The name of this process in /health, among those of the same part."""
+        return self.settings.instance or ("1" if self.settings.bus.kind == "memory" else socket.gethostname())
+
     def make(self, name: str) -> Part:
         """The part of that name; only its own modules are imported."""
         return _MAKERS[name](self)
@@ -168,25 +173,26 @@ def _directory(at: Installation) -> Part:
     from insula.building.rules import load_ruleset
     from insula.directory.directory import Directory
 
-    return Directory(at.channel, at.store, at.clock, rules=load_ruleset)
+    return Directory(at.channel, at.store, at.clock, rules=load_ruleset, instance=at.instance)
 
 
 def _recorder(at: Installation) -> Part:
     from insula.recorder.recorder import Recorder
 
-    return Recorder(at.channel, at.store, at.clock, every_s=at.settings.recorder.every_s, run=at.run_id)
+    every_s = at.settings.recorder.every_s
+    return Recorder(at.channel, at.store, at.clock, every_s=every_s, run=at.run_id, instance=at.instance)
 
 
 def _history(at: Installation) -> Part:
     from insula.recorder.history import History
 
-    return History(at.channel, at.store, at.clock, at.settings.history.by_tier())
+    return History(at.channel, at.store, at.clock, at.settings.history.by_tier(), instance=at.instance)
 
 
 def _controller(at: Installation) -> Part:
     from insula.controller.controller import Controller
 
-    return Controller(at.channel, at.clock)
+    return Controller(at.channel, at.clock, at.instance)
 
 
 def _knx(at: Installation) -> Part:

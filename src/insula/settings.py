@@ -122,7 +122,11 @@ class HistorySettings(Section, frozen=True, kw_only=True):
 
 
 class Settings(Section, frozen=True, kw_only=True):
+    """``instance`` tells processes of the same part apart, in /health; empty: the host's name, or with the bus in
+    memory ``1``."""
+
     data: str = "data"
+    instance: str = ""
     api: ApiSettings = ApiSettings()
     bus: BusSettings = BusSettings()
     database: DatabaseSettings = DatabaseSettings()

@@ -10,6 +10,12 @@ from insula.clock import Clock
 from insula.messages import Health
 
 SILENT_AFTER_MS = 15_000
+GONE_AFTER_MS = 600_000
+"""Who has been silent for so long, while another does the same work, was taken away."""
+
+
+SHARED = ("directory", "recorder", "history", "controller", "api")
+"""Any of these does the work of all of its part; a gateway is alone."""
 
 
 class HealthBoard:
@@ -34,7 +40,7 @@ class HealthBoard:
 
     def report(self) -> dict[str, Any]:
         """``status`` is ``degraded`` when any part is, or is silent for 15 s, or the bus makes publishers wait."""
-        parts = {name: self._part(health) for name, health in sorted(self._last.items())}
+        parts = {name: self._part(health) for name, health in sorted(self._last.items()) if not self._gone(health)}
         slow = dict(self._channel.bus.slow_readers())
         bad = [name for name, part in parts.items() if part["status"] != "ok"]
         return {
@@ -44,6 +50,13 @@ class HealthBoard:
             "parts": parts,
             "bus": {"slow": slow, "dropped_resends": self._channel.bus.dropped()},
         }
+
+    def _gone(self, health: Health) -> bool:
+        now = self._clock.real()
+        if health.part not in SHARED or now - health.at <= GONE_AFTER_MS:
+            return False
+        same = (other for other in self._last.values() if other.part == health.part)
+        return any(now - other.at <= SILENT_AFTER_MS for other in same)
 
     def _part(self, health: Health) -> dict[str, Any]:
         silent_ms = self._clock.real() - health.at
