@@ -18,6 +18,7 @@ from insula.bus.port import Bus
 from insula.clock import Clock, SystemClock
 from insula.errors import InputError, Unavailable
 from insula.gateways.port import FieldBus
+from insula.heartbeat import beating
 from insula.http import listen, serve
 from insula.messages import GatewayRecord, new_id
 from insula.settings import Settings
@@ -160,9 +161,14 @@ async def run_parts(settings: Settings, parts: Collection[str], ready: Callable[
         )
     clock = SystemClock(settings.clock.speed, epoch, anchor)
     with listening(settings, parts) as http:
-        async with installation(settings, clock, http, parts) as at, asyncio.TaskGroup() as tasks:
+        async with (
+            beating(settings.heartbeat) as heart,
+            installation(settings, clock, http, parts) as at,
+            asyncio.TaskGroup() as tasks,
+        ):
             tasks.create_task(at.run(parts), name="parts")
             await at.ready.wait()
+            heart.ready = True
             ready(at)
 
 

@@ -1,4 +1,4 @@
-"""The command line: ``insula demo | run | simulate | backup | restore | building | db | zwave | bus | topics``."""
+"""The command line: ``insula demo | run | simulate | ...``: ``insula --help`` names them all."""
 
 import asyncio
 import signal
@@ -97,6 +97,18 @@ def run(
         raise InsulaError(f"no part {unknown[0]}; there are: {', '.join(PARTS)}")
     loaded = _settings(settings, host=host, port=port, data=data, speed=speed, epoch=epoch)
     _run(run_parts(loaded, parts or PARTS, lambda at: _say(f"Insula runs: {at.address() or ', '.join(parts)}")))
+
+
+@app.command
+def health(
+    *,
+    alive: Annotated[bool, Parameter(negative="", help="enough that it lives, whatever it waits for")] = False,
+    settings: SettingsFile = None,
+) -> None:
+    """Whether the process of these settings works, by its heartbeat file: for a container's health check."""
+    from insula.heartbeat import look
+
+    _say(look(_settings(settings).heartbeat, alive=alive))
 
 
 @app.command

@@ -123,10 +123,11 @@ class HistorySettings(Section, frozen=True, kw_only=True):
 
 class Settings(Section, frozen=True, kw_only=True):
     """``instance`` tells processes of the same part apart, in /health; empty: the host's name, or with the bus in
-    memory ``1``."""
+    memory ``1``. ``heartbeat``: a file that the process touches while it lives; empty: none."""
 
     data: str = "data"
     instance: str = ""
+    heartbeat: str = ""
     api: ApiSettings = ApiSettings()
     bus: BusSettings = BusSettings()
     database: DatabaseSettings = DatabaseSettings()
@@ -171,8 +172,8 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
     found = {}
     for section in msgspec.structs.fields(Settings):
         prefix = f"INSULA_{section.name.upper()}"
-        if prefix in environment and section.name == "data":
-            found["data"] = environment[prefix]
+        if prefix in environment and section.type is str:
+            found[section.name] = environment[prefix]
         if isinstance(section.type, type) and issubclass(section.type, Section):
             for field in msgspec.structs.fields(section.type):
                 name = f"{prefix}_{field.name.upper()}"
