@@ -48,5 +48,7 @@ def test_the_command(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: py
     with pytest.raises(SystemExit, match="insula: not running"):
         main(["health"])
     (tmp_path / "heartbeat").write_text(READY)
-    main(["health"])
+    with pytest.raises(SystemExit) as ended:
+        main(["health"])
+    assert ended.value.code == 0
     assert capsys.readouterr().out == "ready\n"
