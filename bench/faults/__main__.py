@@ -1,4 +1,4 @@
-"""``python -m bench.faults``: kill -9 and SIGSTOP of every kind of program at random under load; nothing may be lost."""
+"""``make chaos``: kill -9 and SIGSTOP of every kind of program, at random and under load; nothing may be lost."""
 
 import argparse
 import asyncio

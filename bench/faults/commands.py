@@ -1,7 +1,7 @@
 """The people, as a process: commands through the API and straight on the topics, until SIGTERM.
 
-Arguments ``SERVERS RATE FILE BUILDING URL...``. A device never gets the same value twice. In the file is a line for each: how (``api``, ``topic``,
-``2020``), fate (``accepted``, ``answered``, ``unsure``), device, point, value.
+Arguments ``SERVERS RATE FILE BUILDING URL...``. A device never gets the same value twice. In the file is a line for
+each: how (``api``, ``topic``, ``2020``), fate (``accepted``, ``answered``, ``unsure``), device, point, value.
 """
 
 import asyncio
