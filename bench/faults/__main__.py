@@ -4,6 +4,7 @@ import argparse
 import asyncio
 import random
 import shutil
+import signal
 import sys
 import tempfile
 import time
@@ -35,6 +36,7 @@ def main() -> int:
     parser.add_argument("--keep", action="store_true", help="keep the folder with everyone's log")
     options = parser.parse_args()
     configure(LogSettings(level="error"))
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # everyone is ended then, as by ctrl-C
     console = Console()
     folder = Path(tempfile.mkdtemp(prefix="insula-faults-"))
     with campuses.running(folder, options.gateways) as campus:
