@@ -57,8 +57,10 @@ class Chaos:
         began = _now()
         if halts:
             target.halt()
-            self._wait(HALT_S, target)
-            target.resume()
+            try:
+                self._wait(HALT_S, target)
+            finally:  # one that stands still could not be ended
+                target.resume()
         else:
             target.kill()
             self._wait(self.chance.uniform(*DOWN_S), target)
