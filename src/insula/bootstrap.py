@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -20,6 +21,7 @@ from insula.errors import InputError, Unavailable
 from insula.gateways.port import FieldBus
 from insula.heartbeat import beating
 from insula.http import listen, serve
+from insula.keep import keep
 from insula.messages import GatewayRecord, new_id
 from insula.settings import Settings
 from insula.store.engine import Store
@@ -64,6 +66,9 @@ class Installation:
         """The part of that name; only its own modules are imported."""
         return _MAKERS[name](self)
 
+    async def _run(self, name: str) -> None:
+        await self.make(name).run()
+
     def address(self) -> str:
         """Where the API answers; empty: not here."""
         host = f"[{self.settings.api.host}]" if ":" in self.settings.api.host else self.settings.api.host
@@ -74,11 +79,11 @@ class Installation:
         from insula.store.state import replay_state
 
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.channel.follow_devices(), name="devices")
+            tasks.create_task(keep("devices", self.channel.follow_devices, self.clock), name="devices")
             if self.settings.bus.kind == "memory":
                 await replay_state(self.store, self.channel)
             for name in parts:
-                tasks.create_task(self.make(name).run(), name=name)
+                tasks.create_task(keep(name, partial(self._run, name), self.clock), name=name)
             if "api" not in parts:
                 self.ready.set()
 

@@ -19,6 +19,7 @@ from insula.api.problems import problem
 from insula.api.values import LastValues
 from insula.bus.channel import Channel
 from insula.clock import Clock
+from insula.keep import keep
 from insula.messages import CommandResult
 from insula.store.engine import Store
 
@@ -33,13 +34,15 @@ class Api:
     values: LastValues
     health: HealthBoard
     window: BusWindow
+    clock: Clock
 
     async def run(self) -> None:
         """Follow the bus, for ever; the beacons are to be loaded before (``places.load``). The streams end with it."""
         try:
             async with asyncio.TaskGroup() as tasks:
                 for part in (self.places, self.commands, self.values, self.health):
-                    tasks.create_task(part.run(), name=f"api {type(part).__name__}")
+                    name = f"api {type(part).__name__}"
+                    tasks.create_task(keep(name, part.run, self.clock), name=name)
         finally:
             await self.window.close()
 
@@ -59,7 +62,7 @@ def create_api(channel: Channel, store: Store, clock: Clock) -> Api:
         exception_handlers={Exception: problem},
         logging_config=None,
     )
-    return Api(app, places, commands, values, health, window)
+    return Api(app, places, commands, values, health, window, clock)
 
 
 def _command_route(commands: Commands) -> Any:

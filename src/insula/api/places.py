@@ -23,8 +23,9 @@ class Places:
         self._beacons = {(row.uuid, row.major, row.minor): row for row in rows}
 
     async def run(self) -> None:
-        """Read the beacons again after each change of the building."""
+        """Read the beacons now, and again after each change of the building. Raises Unavailable."""
         changed = asyncio.Event()
+        changed.set()
         forget = self._channel.devices.on_change(changed.set)
         try:
             while True:

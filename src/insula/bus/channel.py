@@ -10,7 +10,7 @@ from insula.bus.codec import Codec
 from insula.bus.devices import DeviceIndex
 from insula.bus.port import Assigned, Bus, Outgoing, Positions, Record, Revoked, Slow, Start, Subscription
 from insula.bus.topics import END_OF_DEVICES as END_OF_DEVICES
-from insula.errors import InputError
+from insula.errors import InputError, Unavailable
 from insula.messages import BusMessage, DeviceRecord
 
 log = structlog.get_logger("insula.bus")
@@ -86,6 +86,13 @@ class Channel:
     async def send(self, *messages: BusMessage) -> None:
         """Publish, in order. Returns when the bus has them."""
         await self.bus.publish([self.codec.encode(message) for message in messages])
+
+    async def tell(self, *messages: BusMessage) -> None:
+        """As ``send``, of what is soon said anew: while the bus is away it is left out."""
+        try:
+            await self.send(*messages)
+        except Unavailable as error:
+            log.warning("not published", why=str(error))
 
     async def forget(self, topic: str, key: str) -> None:
         """A tombstone: what this key said is no longer so."""

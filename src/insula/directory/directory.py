@@ -147,7 +147,7 @@ class Directory:
     async def _report_health(self) -> None:
         while True:
             view, why = self._published, self._failure or self._why
-            await self._channel.send(
+            await self._channel.tell(
                 Health(
                     part="directory",
                     instance=self._instance,

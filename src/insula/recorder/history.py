@@ -54,7 +54,7 @@ class History:
 
     async def _report_health(self) -> None:
         while True:
-            await self._channel.send(
+            await self._channel.tell(
                 Health(
                     part="history",
                     instance=self._instance,

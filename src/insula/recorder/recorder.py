@@ -247,8 +247,13 @@ class Recorder:
 
     async def _report_health(self) -> None:
         while True:
-            lag = await self._lag()
-            await self._channel.send(
+            try:
+                lag = await self._lag()
+            except Unavailable as error:
+                log.warning("how far the bus is, is not known", why=str(error))
+                await self._clock.real_sleep(HEALTH_S)
+                continue
+            await self._channel.tell(
                 Health(
                     part="recorder",
                     instance=self._instance,
