@@ -14,6 +14,7 @@ class LastValues:
         self._last: dict[tuple[int, str], Reading] = {}
 
     async def run(self) -> None:
+        await self._channel.devices.complete()  # before that nobody can tell whose readings they are
         reader = await self._channel.read(["knx", "zwave"], name="api values", slow="latest")
         try:
             while True:

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 from sqlalchemy.exc import IntegrityError
@@ -247,23 +248,19 @@ class Recorder:
 
     async def _report_health(self) -> None:
         while True:
-            try:
-                lag = await self._lag()
-            except Unavailable as error:
-                log.warning("how far the bus is, is not known", why=str(error))
-                await self._clock.real_sleep(HEALTH_S)
-                continue
-            await self._channel.tell(
-                Health(
-                    part="recorder",
-                    instance=self._instance,
-                    at=self._clock.real(),
-                    status="degraded" if self._why else "ok",
-                    why=self._why,
-                    counters={**self.counters, "lag": lag, "waiting": len(self._batch.rows)},
-                )
-            )
+            with suppress(Unavailable):  # it is said again soon
+                await self._channel.send(await self._health())
             await self._clock.real_sleep(HEALTH_S)
+
+    async def _health(self) -> Health:
+        return Health(
+            part="recorder",
+            instance=self._instance,
+            at=self._clock.real(),
+            status="degraded" if self._why else "ok",
+            why=self._why,
+            counters={**self.counters, "lag": await self._lag(), "waiting": len(self._batch.rows)},
+        )
 
     async def _lag(self) -> int:
         """Records of its partitions that it has not read."""
