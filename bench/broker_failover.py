@@ -5,10 +5,10 @@
 
 import asyncio
 import json
-import logging
 import sys
 import tempfile
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 from confluent_kafka import KafkaException, TopicCollection
@@ -18,12 +18,14 @@ from insula.bus.kafka_client import admin_client, answers
 from insula.bus.port import Outgoing
 from insula.bus.topics import PARTITIONS, TOPICS
 from insula.clock import SystemClock
+from insula.logs import configure
+from insula.settings import LogSettings
 from tests.services.kafka import Broker, Cluster, running
 from tests.services.topics import empty_topics
 
 WRITES_S = 100
 BEFORE_S = 2.0
-AFTER_S = 8.0
+AFTER_S = 6.0
 REST_S = 3.0
 
 
@@ -52,7 +54,7 @@ async def one_kill(cluster: Cluster, controller: bool) -> float:
     await bus.start()
     try:
         await Writes(bus).go_on(BEFORE_S)
-        leader = active_controller(cluster)
+        leader = await active_controller(cluster)
         broker = next(one for one in cluster.brokers if (one.number == leader) == controller)
         writes = Writes(bus)
         broker.kill()
@@ -64,10 +66,14 @@ async def one_kill(cluster: Cluster, controller: bool) -> float:
     return writes.longest_s
 
 
-def active_controller(cluster: Cluster) -> int:
+async def active_controller(cluster: Cluster) -> int:
     """The number of the broker that leads the quorum, as the one that knows the latest election has written down."""
-    states = [json.loads(file.read_text()) for broker in cluster.brokers if (file := _state(broker)).exists()]
-    return int(max(states, key=lambda state: state["leaderEpoch"])["leaderId"])
+    while True:
+        states = [json.loads(file.read_text()) for broker in cluster.brokers if (file := _state(broker)).exists()]
+        latest = max(states, key=lambda state: state["leaderEpoch"])
+        if latest["leaderId"] > 0:  # else an election is under way
+            return int(latest["leaderId"])
+        await asyncio.sleep(0.1)
 
 
 def _state(broker: Broker) -> Path:
@@ -88,7 +94,7 @@ async def whole(cluster: Cluster) -> None:
     await asyncio.sleep(REST_S)
 
 
-async def kills(number: int) -> dict[str, list[float]]:
+async def kills(number: int, tell: Callable[[str], None] = lambda line: None) -> dict[str, list[float]]:
     """Of each kind so many: the seconds of each."""
     found: dict[str, list[float]] = {"controller": [], "other": []}
     with tempfile.TemporaryDirectory() as folder, running(Path(folder), 3) as cluster:
@@ -96,18 +102,19 @@ async def kills(number: int) -> dict[str, list[float]]:
         for _ in range(number):
             for kind, times in found.items():
                 times.append(await one_kill(cluster, kind == "controller"))
+                tell(f"{kind}: {times[-1]:.2f} s")
     return found
 
 
 def measure(number: int = 2) -> dict[str, float]:
-    logging.getLogger("insula.kafka").setLevel(logging.CRITICAL)  # librdkafka: each refused connection
+    configure(LogSettings(level="error"))
     found = asyncio.run(kills(number))
     return {"broker_failover_s": max(max(times) for times in found.values())}
 
 
 def main() -> None:
-    logging.getLogger("insula.kafka").setLevel(logging.CRITICAL)
-    for kind, times in asyncio.run(kills(int(sys.argv[1]) if len(sys.argv) > 1 else 10)).items():
+    configure(LogSettings(level="error"))
+    for kind, times in asyncio.run(kills(int(sys.argv[1]) if len(sys.argv) > 1 else 10, print)).items():
         print(f"{kind}: {' '.join(f'{seconds:.2f}' for seconds in times)}")
 
 
