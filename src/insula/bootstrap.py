@@ -6,6 +6,7 @@ import socket
 from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -21,6 +22,7 @@ from insula.gateways.port import FieldBus
 from insula.heartbeat import beating
 from insula.http import listen, serve
 from insula.messages import GatewayRecord, new_id
+from insula.retry import begin_again
 from insula.settings import Settings
 from insula.store.engine import Store
 
@@ -69,16 +71,19 @@ class Installation:
         host = f"[{self.settings.api.host}]" if ":" in self.settings.api.host else self.settings.api.host
         return f"http://{host}:{self.port}" if self.port else ""
 
+    async def _run_part(self, name: str) -> None:
+        await self.make(name).run()
+
     async def run(self, parts: Collection[str] = PARTS) -> None:
         """Run these parts until cancelled."""
         from insula.store.state import replay_state
 
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self.channel.follow_devices(), name="devices")
+            tasks.create_task(begin_again("devices", self.channel.follow_devices, self.clock), name="devices")
             if self.settings.bus.kind == "memory":
                 await replay_state(self.store, self.channel)
             for name in parts:
-                tasks.create_task(self.make(name).run(), name=name)
+                tasks.create_task(begin_again(name, partial(self._run_part, name), self.clock), name=name)
             if "api" not in parts:
                 self.ready.set()
 
@@ -224,7 +229,7 @@ def _zwave(at: Installation) -> Part:
 def _api(at: Installation) -> Part:
     from insula.api.app import create_api
 
-    return ApiServer(at, create_api(at.channel, at.store, at.clock))
+    return ApiServer(at, create_api(at.channel, at.store, at.clock, at.instance))
 
 
 @dataclass

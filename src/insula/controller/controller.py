@@ -8,6 +8,7 @@ import structlog
 from insula.building.state import RoomState
 from insula.bus.channel import Channel, Reader, Received
 from insula.bus.codec import RESULT
+from insula.bus.health import tell_health
 from insula.bus.port import Partition, Record
 from insula.bus.topics import EVENTS, KNX, STATE, ZWAVE, partition_of
 from insula.clock import Clock
@@ -26,8 +27,6 @@ from insula.messages import (
 )
 
 log = structlog.get_logger("insula.controller")
-
-HEALTH_S = 5.0
 
 
 class Controller:
@@ -72,7 +71,7 @@ class Controller:
                 tasks.create_task(self._follow(state))
                 tasks.create_task(self._wake())
                 tasks.create_task(self._expire())
-                tasks.create_task(self._report())
+                tasks.create_task(tell_health(self._channel, self._clock, self._health))
         finally:
             await membership.close()
 
@@ -116,18 +115,15 @@ class Controller:
                     target.not_carried_out(self._clock.now())
                     await self._send(self._decide(room, f"expired:{command_id}"))
 
-    async def _report(self) -> None:
-        while True:
-            health = Health(
-                part="controller",
-                instance=self._instance,
-                at=self._clock.real(),
-                status="degraded" if self.known.fault else "ok",
-                why=self.known.fault,
-                counters={**self.counters, "rooms": float(sum(map(self._decides, self.known.rooms)))},
-            )
-            await self._send([health])
-            await self._clock.real_sleep(HEALTH_S)
+    async def _health(self) -> Health:
+        return Health(
+            part="controller",
+            instance=self._instance,
+            at=self._clock.real(),
+            status="degraded" if self.known.fault else "ok",
+            why=self.known.fault,
+            counters={**self.counters, "rooms": float(sum(map(self._decides, self.known.rooms)))},
+        )
 
     async def _send(self, messages: Sequence[BusMessage]) -> None:
         if messages:
