@@ -1,7 +1,7 @@
 """The automatic controller: readings -> room states -> decide -> commands."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import structlog
 
@@ -15,7 +15,7 @@ from insula.controller.decisions import decisions
 from insula.controller.known import Known
 from insula.controller.leases import after_command, after_reading
 from insula.controller.moments import Moments
-from insula.errors import InputError, Unavailable
+from insula.controller.outbox import Outbox
 from insula.messages import (
     BusMessage,
     Command,
@@ -37,6 +37,7 @@ class Controller:
         self.known = Known()
         self.counters = {"readings": 0.0, "decisions": 0.0, "commands": 0.0, "leases": 0.0}
         self._channel = channel
+        self._outbox = Outbox(channel)
         self._clock = clock
         self._instance = instance
         self._assigned: set[int] = set()
@@ -75,6 +76,7 @@ class Controller:
                 tasks.create_task(self._report())
         finally:
             await membership.close()
+            await self._outbox.close()
 
     # --- loops
 
@@ -94,7 +96,7 @@ class Controller:
                 except Exception:
                     log.exception("message passed over", place=received.record.place, key=received.record.key)
                     continue
-                await self._send(messages)
+                await self._outbox.put(messages)
 
     async def _wake(self) -> None:
         """At each moment at which an answer may change by itself; it is then the command's cause."""
@@ -103,7 +105,7 @@ class Controller:
                 room = self.known.rooms.get(room_id)
                 if room is not None and self._decides(room):
                     await self._end_leases(room)
-                    await self._send(self._decide(room, f"time:{moment}"))
+                    await self._outbox.put(self._decide(room, f"time:{moment}"))
 
     async def _expire(self) -> None:
         """Commands that nobody answered are open until they expire (real time)."""
@@ -114,7 +116,7 @@ class Controller:
                 target = room.target(device_id, point) if room is not None else None
                 if room is not None and target is not None and target.open and target.open.id == command_id:
                     target.not_carried_out(self._clock.now())
-                    await self._send(self._decide(room, f"expired:{command_id}"))
+                    await self._outbox.put(self._decide(room, f"expired:{command_id}"))
 
     async def _report(self) -> None:
         while True:
@@ -126,19 +128,8 @@ class Controller:
                 why=self.known.fault,
                 counters={**self.counters, "rooms": float(sum(map(self._decides, self.known.rooms)))},
             )
-            await self._send([health])
+            await self._outbox.put([health])
             await self._clock.real_sleep(HEALTH_S)
-
-    async def _send(self, messages: Sequence[BusMessage]) -> None:
-        if messages:
-            await self._publish(self._channel.send(*messages))
-
-    async def _publish(self, sending: Awaitable[None]) -> None:
-        """What the bus does not take is not lost for good: a command is open until it expires, then decided anew."""
-        try:
-            await sending
-        except (Unavailable, InputError) as error:  # InputError: the device was removed meanwhile
-            log.warning("not published", why=str(error))
 
     async def _real_sleep_until(self, moment: int) -> None:
         await self._clock.real_sleep(max(0, moment - self._clock.real()) / 1000)
@@ -244,7 +235,7 @@ class Controller:
         now = self._clock.now()
         for lease in [lease for lease in room.leases.values() if lease.until <= now]:
             self.known.rooms.release(lease.device_id)
-            await self._publish(self._channel.forget(STATE.name, f"lease/{lease.device_id}"))
+            await self._outbox.forget(STATE.name, f"lease/{lease.device_id}")
 
     def _learned(self, room: RoomState) -> Sequence[BusMessage]:
         learned = self.known.rooms.newly_learned(room) if self._decides(room) else None
