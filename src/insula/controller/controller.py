@@ -11,6 +11,7 @@ from insula.bus.codec import RESULT
 from insula.bus.port import Partition, Record
 from insula.bus.topics import EVENTS, KNX, STATE, ZWAVE, partition_of
 from insula.clock import Clock
+from insula.controller.aside import Aside
 from insula.controller.decisions import decisions
 from insula.controller.known import Known
 from insula.controller.leases import after_command, after_reading
@@ -38,6 +39,7 @@ class Controller:
         self.counters = {"readings": 0.0, "decisions": 0.0, "commands": 0.0, "leases": 0.0}
         self._channel = channel
         self._outbox = Outbox(channel)
+        self._aside = Aside()
         self._clock = clock
         self._instance = instance
         self._assigned: set[int] = set()
@@ -50,7 +52,7 @@ class Controller:
         await self._channel.devices.complete()
         name = f"controller-{self._instance}"
         events = await self._channel.read(
-            [KNX.name, ZWAVE.name, EVENTS.name], name=name, slow="latest", wanted=_no_decision
+            [KNX.name, ZWAVE.name, EVENTS.name], name=name, slow="latest", wanted=self._wanted
         )
         state = await self._channel.read([STATE.name], name=f"{name}-state", start="beginning", wanted=_no_health)
         self._devices_changed()
@@ -137,8 +139,27 @@ class Controller:
     # --- which rooms
 
     async def _take_over(self, partitions: Sequence[Partition]) -> None:
-        self._assigned |= {number for _, number in partitions}
+        numbers = {number for _, number in partitions}
+        self._assigned |= numbers
+        for room_id, records, settled_at in self._aside.rooms(numbers):
+            await self._outbox.put(self._catch_up_room(room_id, records, settled_at))
+            await asyncio.sleep(0)
         self._look_at(self.known.rooms)
+
+    def _catch_up_room(self, room_id: int, records: Sequence[Record], settled_at: int) -> Sequence[BusMessage]:
+        """What was kept aside of a room becomes what is known of it; nothing is decided by a part of that."""
+        room = self.known.rooms.get(room_id)
+        before = room.settled_at if room is not None else 0
+        messages: list[BusMessage] = []
+        for record in records:
+            received = self._channel.decoded(record)
+            if received is not None and isinstance(received.message, Reading):
+                its = self.known.rooms.of_device(received.message.device_id)
+                messages += self._hear(its, received.message)[1] if its is not None else ()
+        if room is not None:
+            room.settled_at = max(before, settled_at)
+            self._look_at([room])
+        return messages
 
     async def _hand_over(self, partitions: Sequence[Partition]) -> None:
         self._assigned -= {number for _, number in partitions}
@@ -159,6 +180,12 @@ class Controller:
 
     # --- what is heard
 
+    def _wanted(self, record: Record) -> bool:
+        """What is to be decoded now: results, and what is of the rooms that it decides for."""
+        if record.topic == EVENTS.name:
+            return record.key == RESULT
+        return not self._aside.keep(record, self._assigned, self._clock.now())
+
     def _take(self, received: Received) -> Sequence[BusMessage]:
         match received.message:
             case Reading() as reading:
@@ -175,6 +202,13 @@ class Controller:
         room = self.known.rooms.of_device(reading.device_id)
         if room is None:
             return ()
+        changed, messages = self._hear(room, reading)
+        if changed and self.known.rules is not None and reading.point in self.known.rules.roles:
+            messages += self._decide(room, reading.id)
+        return messages
+
+    def _hear(self, room: RoomState, reading: Reading) -> tuple[bool, list[BusMessage]]:
+        """Whether it changed anything; and what follows of it without deciding."""
         self.counters["readings"] += 1
         now = self._clock.now()
         before = room.last(reading.device_id, reading.point)
@@ -185,9 +219,7 @@ class Controller:
             messages += self._hold(room, after_reading(reading, before, held, now, self.known.settings.hand_hold_s))
         if reading.point == "illuminance":
             messages += self._learned(room)
-        if changed and self.known.rules is not None and reading.point in self.known.rules.roles:
-            messages += self._decide(room, reading.id)
-        return messages
+        return changed, messages
 
     def _take_command(self, command: Command) -> Sequence[BusMessage]:
         """Another's command: ours are known when they are sent."""
@@ -259,10 +291,6 @@ class Controller:
             messages += (command, decision)
         self.counters["commands"] += len(made)
         return messages
-
-
-def _no_decision(record: Record) -> bool:
-    return record.topic != EVENTS.name or record.key == RESULT
 
 
 def _no_health(record: Record) -> bool:
