@@ -100,7 +100,9 @@ class KafkaBus:
         assigned: Assigned | None = None,
         revoked: Revoked | None = None,
     ) -> KafkaSubscription:
-        reader = KafkaSubscription(self, name, self._consumer(group or name), start, slow, assigned, revoked)
+        # librdkafka names all its partitions with each fetch: a consumer a topic hears of a record earlier.
+        consumers = [self._consumer(group or name) for _ in (topics if group is None else ("all",))]
+        reader = KafkaSubscription(self, name, consumers, start, slow, assigned, revoked)
         self._readers.append(reader)
         try:
             if group is None:
