@@ -118,13 +118,11 @@ class Campus:
 
     async def quiet(self, devices: Iterable[DeviceRecord] | None = None) -> None:
         """A reading of every point (of these devices)."""
-        for device in self.devices if devices is None else devices:
-            self.channel.devices.put(device)
         readings = [
             self.reading(device, point.role)
             for device in (self.devices if devices is None else devices)
             for point in device.points
-            if ROLES[point.role].name not in ("move", "stop")
+            if point.role not in ("move", "stop")
         ]
         await self.channel.send(*readings)
 

@@ -3,11 +3,12 @@
 import asyncio
 from contextlib import ExitStack
 
-from bench.campus import campus
+from bench.campus import Campus, campus
 
 ROOMS = 1000
 PARTS = ("directory", "recorder", "history", "knx", "zwave", "controller", "api")
 ROUNDS = 3
+STEPS = 50
 ROUND_S = 5.0
 """As often as gateways send all values again."""
 
@@ -22,7 +23,14 @@ async def _measure() -> dict[str, float]:
         with ExitStack() as running:
             processes = {part: running.enter_context(at.part(part)) for part in PARTS}
             for _ in range(ROUNDS):
-                await at.quiet()
-                await asyncio.sleep(ROUND_S)
+                await _round(at)
             sizes = {f"rss_mb_{part}": process.rss_mb() for part, process in processes.items()}
     return {"rss_mb_max_1000_rooms": max(sizes.values()), **sizes}
+
+
+async def _round(at: Campus) -> None:
+    """Every point, spread over the time in which gateways send them again."""
+    step = len(at.devices) // STEPS
+    for first in range(0, len(at.devices), step):
+        await at.quiet(at.devices[first : first + step])
+        await asyncio.sleep(ROUND_S / STEPS)

@@ -8,7 +8,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from insula.bus.kafka_client import Link, admin_client, answers, error_of, unavailable
+from insula.bus.kafka_client import Link, admin_client, answers, error_of, few_arenas, unavailable
 from insula.bus.kafka_readers import KafkaMembership, KafkaSubscription
 from insula.bus.kafka_sender import Sender
 from insula.bus.kafka_topics import ANSWER_S, KafkaTopics, faults_at_start
@@ -53,6 +53,7 @@ class KafkaBus:
     async def start(self) -> None:
         """Waits, and says so, until the brokers and the topics are there. Raises InputError when a topic is not kept
         as it must be."""
+        few_arenas()
         self._admin = admin_client(self._config)
         while (missing := await self._missing()) is not None:
             log.warning("waiting for Kafka", servers=self.link.servers, why=missing)
