@@ -8,7 +8,7 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from insula.bus.kafka_client import Link, admin_client, answers, error_of, unavailable
+from insula.bus.kafka_client import Link, admin_client, answers, error_of, few_arenas, unavailable
 from insula.bus.kafka_clock import BrokerClock
 from insula.bus.kafka_readers import KafkaMembership, KafkaSubscription
 from insula.bus.kafka_sender import Sender
@@ -55,6 +55,7 @@ class KafkaBus:
     async def start(self) -> None:
         """Waits, and says so, until the brokers and the topics are there. Raises InputError when a topic is not kept
         as it must be."""
+        few_arenas()
         self._admin = admin_client(self._config)
         told = ""
         while (missing := await self._missing()) is not None:
@@ -105,7 +106,9 @@ class KafkaBus:
         assigned: Assigned | None = None,
         revoked: Revoked | None = None,
     ) -> KafkaSubscription:
-        reader = KafkaSubscription(self, name, self._consumer(group or name), start, slow, assigned, revoked)
+        # librdkafka names all its partitions with each fetch: a consumer a topic hears of a record earlier.
+        consumers = [self._consumer(group or name) for _ in (topics if group is None else ("all",))]
+        reader = KafkaSubscription(self, name, consumers, start, slow, assigned, revoked)
         self._readers.append(reader)
         try:
             if group is None:
