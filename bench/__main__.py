@@ -9,7 +9,16 @@ from pathlib import Path
 from rich.console import Console
 from rich.table import Table
 
-from bench import at_the_wire, broker_failover, interface_restart, reading_to_command, start
+from bench import (
+    at_the_wire,
+    broker_failover,
+    interface_restart,
+    kafka_rule,
+    memory,
+    reading_to_command,
+    scale_two,
+    start,
+)
 from bench.machine import idle_cores
 
 RESULTS = Path(__file__).with_name("results.json")
@@ -21,6 +30,9 @@ MEASUREMENTS: dict[str, Callable[[], dict[str, float]]] = {
     "request and report to telegram": at_the_wire.measure,
     "the interfaces are killed and come back": interface_restart.measure,
     "one of three brokers is killed": broker_failover.measure,
+    "a reading to a rule's command over Kafka, and a bare process": kafka_rule.measure,
+    "memory of each part at 1,000 rooms": memory.measure,
+    "two processes of a part share its work": scale_two.measure,
 }
 LIMITS = {
     "reading_to_command_p50_ms": 0.3,
@@ -30,6 +42,11 @@ LIMITS = {
     "later_start_s": 3,
     "interfaces_back_max_s": 2,
     "broker_failover_s": 3,
+    "kafka_rule_p50_vs_echo": 1.25,
+    "kafka_rule_p99_vs_echo": 1.5,
+    "rss_mb_max_1000_rooms": 120,
+    "scale_two_cpu_ratio": 1.15,
+    "decided_twice": 0,
 }
 """At most so much."""
 

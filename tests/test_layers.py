@@ -17,7 +17,8 @@ MAY_IMPORT = {
     "settings": {"errors"},
     "logs": {"settings"},
     "http": {"errors"},
-    "keep": {"errors", "clock"},
+    "heartbeat": {"errors"},
+    "retry": {"errors", "clock"},
     "bus": FOUNDATION,
     "building": FOUNDATION,
     "gateways": FOUNDATION | {"bus"},
@@ -25,7 +26,7 @@ MAY_IMPORT = {
     "store": FOUNDATION | {"bus", "building"},
     "recorder": FOUNDATION | {"bus", "building", "store"},
     "directory": FOUNDATION | {"bus", "building", "store"},
-    "api": FOUNDATION | {"bus", "building", "keep", "store"},
+    "api": FOUNDATION | {"bus", "building", "store", "retry"},
     "simulator": FOUNDATION | {"building", "http"},
 }
 """A package and what it may import of Insula besides itself. The rest (bootstrap, demo, cli) may import all."""

@@ -12,7 +12,7 @@ from cyclopts import App, Parameter
 
 from insula import __version__
 from insula.cli_topics import topics
-from insula.errors import InsulaError
+from insula.errors import InsulaError, first_of
 
 app = App(name="insula", help="Runs a smart building: KNX and Z-Wave over Apache Kafka.", version=__version__)
 building = App(name="building", help="The building's file: check, import, export.")
@@ -311,12 +311,4 @@ def _run(work: Coroutine[Any, Any, Any]) -> None:
     try:
         uvloop.run(with_signals())
     except BaseExceptionGroup as group:
-        raise _first(group) from None
-
-
-def _first(group: BaseExceptionGroup[BaseException]) -> BaseException:
-    """What ended a TaskGroup: the first error in it."""
-    error: BaseException = group
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return error
+        raise first_of(group) from None

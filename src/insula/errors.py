@@ -81,3 +81,10 @@ class Unavailable(InsulaError):
     """A server or interface that is needed is away; trying again later is right."""
 
     retry = True
+
+
+def first_of(group: BaseException) -> BaseException:
+    """What ended a TaskGroup: the first error in it, and in those in it; another error is itself."""
+    while isinstance(group, BaseExceptionGroup):
+        group = group.exceptions[0]
+    return group

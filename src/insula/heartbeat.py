@@ -30,7 +30,7 @@ async def beating(file: str) -> AsyncIterator[Heart]:
         yield heart
         return
     path = Path(file)
-    path.write_text(WAITING)
+    _write(path, WAITING)
     task = asyncio.create_task(_beat(path, heart), name="heartbeat")
     try:
         yield heart
@@ -41,8 +41,15 @@ async def beating(file: str) -> AsyncIterator[Heart]:
 
 async def _beat(path: Path, heart: Heart) -> None:
     while True:
-        path.write_text(READY if heart.ready else WAITING)
+        _write(path, READY if heart.ready else WAITING)
         await asyncio.sleep(EVERY_S)
+
+
+def _write(path: Path, word: str) -> None:
+    """At once: whoever looks sees one word or the other."""
+    new = path.with_name(f"{path.name}.new")
+    new.write_text(word)
+    new.replace(path)
 
 
 def look(file: str, *, alive: bool = False) -> str:

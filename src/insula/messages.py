@@ -238,6 +238,8 @@ class Health(Message, frozen=True, kw_only=True):
     status: Literal["ok", "degraded"] = "ok"
     why: str = ""
     counters: Mapping[str, float] = {}
+    clock_offset_ms: int = 0
+    """How far the clock of its host is ahead of the broker's; 0 with the bus in memory."""
 
 
 StateValue = Lease | RuleSet | BuildingSettings | LampLight | GatewayRecord | Health

@@ -60,15 +60,15 @@ class House:
         await settle()
         return device
 
-    async def recorded(self) -> None:
-        """Log holds what was measured so far: the recorder's own thread writes it."""
+    async def recorded(self, value: float) -> None:
+        """Log holds that value: the database writes in a thread of its own."""
         async with asyncio.timeout(10):
-            while not await self._log_rows():
+            while not await self._in_log(value):
                 await self.clock.advance(0.5)
 
-    async def _log_rows(self) -> int:
+    async def _in_log(self, value: float) -> bool:
         async with self.store.read() as connection:
-            return len((await connection.execute(select(Log.c.device).limit(1))).all())
+            return await connection.scalar(select(Log.c.device).where(Log.c.value == value).limit(1)) is not None
 
     async def get(self, route: str, beacon: Mapping[str, str] = ROOM_1, **query: object) -> httpx.Response:
         async with asyncio.timeout(20):

@@ -43,7 +43,7 @@ async def test_it_goes_from_the_file_over_the_bus_into_log(tmp_path: Path, clock
         assert reading is not None
         assert (reading.value, reading.quality) == (612, "good")
         await it.clock.advance(1)
-        await it.recorded()
+        await it.recorded(612)
         async with it.store.read() as connection:
             rows = await log_of_devices(connection, [air.device_id], 0, 2**62)
         assert [(row.reason, row.value) for row in rows] == [("pressure", 612)]

@@ -1,23 +1,28 @@
 """What is Kafka's own: foreign programs, back-pressure, outages, members that die; and a building in two processes."""
 
 import asyncio
+import re
 import sys
 import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
 from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
+import msgspec
 import pytest
 from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
+from insula.api.health import HealthBoard
 from insula.bootstrap import installation
 from insula.building.rules import load_ruleset
 from insula.bus.channel import END_OF_DEVICES, Channel, Reader
 from insula.bus.devices import DeviceIndex
+from insula.bus.health import tell_health
 from insula.bus.kafka import KafkaBus
 from insula.bus.kafka_poller import MOST
 from insula.bus.kafka_readers import FULL
@@ -280,3 +285,43 @@ async def test_a_part_without_tables_opens_no_database(kafka: Cluster, tmp_path:
 
     assert (at.run_id, at.address()) == (CLUSTER, "")
     assert not (tmp_path / "data").exists()
+
+
+class LateClock(SystemClock):
+    """Of a host whose clock is behind."""
+
+    def real(self) -> int:
+        return super().real() - 2500
+
+
+async def test_a_host_whose_clock_is_wrong_shows_in_health(kafka: Cluster) -> None:
+    await empty_topics(kafka)
+    async with started(kafka) as right, asyncio.timeout(PATIENCE_S):
+        late = KafkaBus(kafka.config, LateClock())
+        await late.start()
+        board = HealthBoard(Channel(right, DeviceIndex()), SystemClock())
+        telling = [
+            asyncio.create_task(tell_health(Channel(bus, DeviceIndex()), bus.clock, partial(healthy, host)))
+            for host, bus in (("north", right), ("south", late))
+        ]
+        following = asyncio.create_task(board.run())
+        try:
+            while abs(late.clock_offset_ms()) < 2000:
+                await asyncio.sleep(0)
+            await Channel(late, DeviceIndex()).send(
+                msgspec.structs.replace(await healthy("south"), clock_offset_ms=late.clock_offset_ms())
+            )
+            while board.report()["status"] == "ok":
+                await asyncio.sleep(0)
+            assert abs(right.clock_offset_ms()) < 2000
+            (why,) = board.report()["why"]
+            assert re.fullmatch(r"recorder/south: its host's clock is [23]\.\d s behind the broker's", why)
+        finally:
+            for task in (*telling, following):
+                task.cancel()
+            await asyncio.gather(*telling, following, return_exceptions=True)
+            await late.stop()
+
+
+async def healthy(host: str) -> Health:
+    return Health(part="recorder", instance=host, at=SystemClock().real())

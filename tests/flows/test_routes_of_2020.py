@@ -16,7 +16,8 @@ from insula.api.bus import BusWindow
 from insula.bus.devices import DeviceIndex
 from insula.bus.port import MAX_RECORD
 from insula.clock import ManualClock, settle
-from insula.messages import COMMAND_LIFE_MS
+from insula.errors import Unavailable
+from insula.messages import COMMAND_LIFE_MS, Origin
 from tests.flows.house import ROOM_1, ROOM_2, UUID, House, house
 
 
@@ -109,6 +110,7 @@ async def test_mean_of_three_hours_is_weighted_by_time(home: House) -> None:
     await home.measure(1, "temperature", 23)
     for _ in range(10):
         await home.clock.advance(60)
+    await home.recorded(23)
     answer = await home.get("/avg_temperature")
     assert answer.json() == {"success": True, "avg_temperature": pytest.approx(21, abs=0.05)}
     assert (await home.get("/avg_humidity")).status_code == 404
@@ -236,6 +238,32 @@ async def test_command_that_nobody_answers_expires(home: House) -> None:
     await home.clock.advance(COMMAND_LIFE_MS / 1000 + 1)
     body = (await home.http.get(answer.json()["pending"][0])).json()
     assert (body["outcome"], body["command"]["point"]) == ("expired", "level")
+
+
+async def test_while_the_bus_is_away_nobody_waits_for_it(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    gone = asyncio.Event()
+
+    async def publish(records: object) -> None:
+        await gone.wait()
+        raise Unavailable("Kafka: no broker")
+
+    monkeypatch.setattr(home.channel.bus, "publish", publish)
+    answer = await home.get_late("/percentage_dimmers", percentage=50)
+    assert answer.status_code == 202
+    gone.set()
+    await settle()
+    await home.clock.advance(COMMAND_LIFE_MS / 1000 + 1)
+    assert (await home.http.get(answer.json()["pending"][0])).json()["outcome"] == "expired"
+
+
+async def test_any_process_answers_for_a_command(home: House) -> None:
+    lamp = home.device(1, "level")
+    command = home.api.commands._command(lamp, "level", 30, Origin(kind="user"))
+    home.api.commands._sent.clear()
+    await home.channel.send(command)
+    await settle()
+    address = f"/api/v1/commands/{command.id}"
+    assert (await home.http.get(address)).json()["command"]["value"] == 30
 
 
 async def test_health_tells_what_is_wrong(home: House) -> None:

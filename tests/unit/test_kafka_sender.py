@@ -8,6 +8,7 @@ import pytest
 from confluent_kafka import KafkaError, KafkaException
 
 from insula.bus.kafka_client import Link
+from insula.bus.kafka_clock import BrokerClock
 from insula.bus.kafka_sender import Sender
 from insula.bus.port import Outgoing
 from insula.clock import ManualClock, settle
@@ -49,7 +50,7 @@ async def test_what_a_failed_producer_still_had_is_told_to_its_publishers(
         return made[-1]
 
     monkeypatch.setattr(Sender, "_new", make)
-    sender = Sender(Link({}), clock, 30)
+    sender = Sender(Link({}), clock, 30, BrokerClock(clock))
     sender.start()
     record = Outgoing("knx", "key", b"{}")
     first = asyncio.create_task(sender.send([record]))

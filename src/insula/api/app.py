@@ -18,9 +18,10 @@ from insula.api.places import Places
 from insula.api.problems import problem
 from insula.api.values import LastValues
 from insula.bus.channel import Channel
+from insula.bus.health import tell_health
 from insula.clock import Clock
-from insula.keep import keep
-from insula.messages import CommandResult
+from insula.messages import CommandResult, Health
+from insula.retry import begin_again
 from insula.store.engine import Store
 
 
@@ -28,13 +29,15 @@ from insula.store.engine import Store
 class Api:
     """The parts of one API process."""
 
+    channel: Channel
+    clock: Clock
+    instance: str
     app: Litestar
     places: Places
     commands: Commands
     values: LastValues
     health: HealthBoard
     window: BusWindow
-    clock: Clock
 
     async def run(self) -> None:
         """Follow the bus, for ever; the beacons are to be loaded before (``places.load``). The streams end with it."""
@@ -42,14 +45,19 @@ class Api:
             async with asyncio.TaskGroup() as tasks:
                 for part in (self.places, self.commands, self.values, self.health):
                     name = f"api {type(part).__name__}"
-                    tasks.create_task(keep(name, part.run, self.clock), name=name)
+                    tasks.create_task(begin_again(name, part.run, self.clock), name=name)
+                tasks.create_task(tell_health(self.channel, self.clock, self._health))
         finally:
             await self.window.close()
 
+    async def _health(self) -> Health:
+        return Health(part="api", instance=self.instance, at=self.clock.real())
 
-def create_api(channel: Channel, store: Store, clock: Clock) -> Api:
+
+def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1") -> Api:
+    """``instance``: its name in /health."""
     places, commands = Places(store, channel), Commands(channel, clock)
-    values, health, window = LastValues(channel), HealthBoard(channel, clock), BusWindow(channel)
+    values, health, window = LastValues(channel, commands.saw), HealthBoard(channel, clock), BusWindow(channel)
     legacy = legacy_router(LegacyApi(places, commands, values, store, clock))
     modern = Router(
         path="/api/v1",
@@ -62,7 +70,7 @@ def create_api(channel: Channel, store: Store, clock: Clock) -> Api:
         exception_handlers={Exception: problem},
         logging_config=None,
     )
-    return Api(app, places, commands, values, health, window, clock)
+    return Api(channel, clock, instance, app, places, commands, values, health, window)
 
 
 def _command_route(commands: Commands) -> Any:

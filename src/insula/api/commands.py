@@ -5,10 +5,14 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from typing import Any
 
+import structlog
+
 from insula.bus.channel import Channel
 from insula.clock import Clock
 from insula.messages import COMMAND_LIFE_MS, Command, CommandResult, DeviceRecord, Origin
 from insula.points import role
+
+log = structlog.get_logger("insula.api")
 
 ANSWER_WITHIN_S = 2.0
 """So long a request waits for the gateway's result (real time); then it is answered 202."""
@@ -53,21 +57,27 @@ class Commands:
         futures: dict[str, asyncio.Future[CommandResult]] = {command.id: loop.create_future() for command in commands}
         self._waiting.update(futures)
         try:
-            await self._channel.send(*commands)
-            await self._wait(futures.values())
+            sending = asyncio.ensure_future(self._channel.send(*commands))
+            sending.add_done_callback(_say_if_lost)
+            await self._wait(sending, futures.values())
         finally:
             for command_id in futures:
                 self._waiting.pop(command_id, None)
         return [self._results.get(command.id, command) for command in commands]
 
-    async def _wait(self, results: Iterable[asyncio.Future[CommandResult]]) -> None:
-        """Until all of them are there, or the time is over."""
+    async def _wait(self, sending: asyncio.Future[None], results: Iterable[asyncio.Future[Any]]) -> None:
+        """Until all of them are there, or the time is over. While the bus is away nobody is kept waiting for it:
+        what it takes later is answered later, or has expired. Raises what sending raised."""
         timer = asyncio.create_task(self._clock.real_sleep(ANSWER_WITHIN_S), name="answer in time")
-        pending: set[asyncio.Future[Any]] = {*results}
-        while pending and not timer.done():
-            await asyncio.wait({timer, *pending}, return_when=asyncio.FIRST_COMPLETED)
-            pending = {result for result in pending if not result.done()}
-        timer.cancel()
+        pending: set[asyncio.Future[Any]] = {sending, *results}
+        try:
+            while pending and not timer.done():
+                await asyncio.wait({timer, *pending}, return_when=asyncio.FIRST_COMPLETED)
+                pending = {one for one in pending if not one.done()}
+                if sending.done():
+                    sending.result()
+        finally:
+            timer.cancel()
 
     def _command(self, device: DeviceRecord, point: str, value: float, origin: Origin) -> Command:
         at = self._clock.real()
@@ -80,10 +90,14 @@ class Commands:
             expires_at=at + COMMAND_LIFE_MS,
             origin=origin,
         )
-        self._sent[command.id] = command
+        self.saw(command)
+        return command
+
+    def saw(self, command: Command) -> None:
+        """A command is on the bus, from here or from another."""
+        self._sent.setdefault(command.id, command)
         if len(self._sent) > KEEP:
             self._sent.popitem(last=False)
-        return command
 
     def ask(self, command_id: str) -> CommandResult | Command | None:
         """The result; the command while it is open; None if it was never seen here. Past its expiry, `expired`."""
@@ -95,3 +109,8 @@ class Commands:
                 at=self._clock.real(), command=command, outcome="expired", reason="no gateway answered in time"
             )
         return command
+
+
+def _say_if_lost(sending: asyncio.Future[None]) -> None:
+    if not sending.cancelled() and sending.exception() is not None:
+        log.warning("commands not sent", why=str(sending.exception()))

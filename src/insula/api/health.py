@@ -14,6 +14,8 @@ GONE_AFTER_MS = 600_000
 """Who has been silent for so long, while another does the same work, was taken away."""
 
 
+OFFSET_MS = 2_000
+"""Ages, expiry and leases go wrong on a host whose clock is off by so much."""
 SHARED = ("directory", "recorder", "history", "controller", "api")
 """Any of these does the work of all of its part; a gateway is alone."""
 
@@ -60,11 +62,18 @@ class HealthBoard:
 
     def _part(self, health: Health) -> dict[str, Any]:
         silent_ms = self._clock.real() - health.at
-        silent = silent_ms > SILENT_AFTER_MS
+        offset = health.clock_offset_ms
+        why = [f"silent for {silent_ms // 1000} s"] if silent_ms > SILENT_AFTER_MS else []
+        if abs(offset) >= OFFSET_MS:
+            side = "ahead of" if offset > 0 else "behind"
+            why.append(f"its host's clock is {abs(offset) / 1000:.1f} s {side} the broker's")
+        if health.why and not why:
+            why.append(health.why)
         return {
-            "status": "degraded" if silent else health.status,
-            "why": f"silent for {silent_ms // 1000} s" if silent else health.why,
+            "status": "degraded" if why else health.status,
+            "why": "; ".join(why),
             "counters": dict(health.counters),
+            "clock_offset_ms": offset,
         }
 
 

@@ -1,16 +1,18 @@
 """The last reading of every point, from the bus: what reading routes answer from."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 from insula.bus.channel import Channel
-from insula.messages import DeviceRecord, Reading
+from insula.messages import Command, DeviceRecord, Reading
 
 
 class LastValues:
-    """Kept by one task a process; ready after a full round of re-sends (5 s) or the stored last values."""
+    """Kept by one task a process; ready after a full round of re-sends (5 s) or the stored last values. ``command``
+    hears of each command that passes."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, command: Callable[[Command], None]) -> None:
         self._channel = channel
+        self._command = command
         self._last: dict[tuple[int, str], Reading] = {}
 
     async def run(self) -> None:
@@ -21,6 +23,8 @@ class LastValues:
                 for received in await reader.batch():
                     if isinstance(received.message, Reading):
                         self._last[received.message.device_id, received.message.point] = received.message
+                    elif isinstance(received.message, Command):
+                        self._command(received.message)
         finally:
             await reader.close()
 

@@ -10,7 +10,7 @@ from insula.bus.codec import Codec
 from insula.bus.devices import DeviceIndex
 from insula.bus.port import Assigned, Bus, Outgoing, Positions, Record, Revoked, Slow, Start, Subscription
 from insula.bus.topics import END_OF_DEVICES as END_OF_DEVICES
-from insula.errors import InputError, Unavailable
+from insula.errors import InputError
 from insula.messages import BusMessage, DeviceRecord
 
 log = structlog.get_logger("insula.bus")
@@ -47,12 +47,10 @@ class Reader:
         return [received for record in records if (received := self.decode(record)) is not None]
 
     def decode(self, record: Record) -> Received | None:
-        try:
-            return Received(record, self._channel.codec.decode(record))
-        except InputError as error:
+        received = self._channel.decoded(record)
+        if received is None:
             self.undecodable += 1
-            self._channel.skipped(record, error)
-            return None
+        return received
 
     async def records(self, limit: int = 1000) -> Sequence[Record]:
         """As ``batch``, all of them and undecoded: for who keeps records that it may have to decode later."""
@@ -83,16 +81,17 @@ class Channel:
             self._logged.append(record.place)
             log.warning("record skipped", place=record.place, key=record.key[:KEY], why=str(error)[:WHY])
 
+    def decoded(self, record: Record) -> Received | None:
+        """None for a record that cannot be used, which is counted and logged."""
+        try:
+            return Received(record, self.codec.decode(record))
+        except InputError as error:
+            self.skipped(record, error)
+            return None
+
     async def send(self, *messages: BusMessage) -> None:
         """Publish, in order. Returns when the bus has them."""
         await self.bus.publish([self.codec.encode(message) for message in messages])
-
-    async def tell(self, *messages: BusMessage) -> None:
-        """As ``send``, of what is soon said anew: while the bus is away it is left out."""
-        try:
-            await self.send(*messages)
-        except Unavailable as error:
-            log.warning("not published", why=str(error))
 
     async def forget(self, topic: str, key: str) -> None:
         """A tombstone: what this key said is no longer so."""

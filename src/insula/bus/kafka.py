@@ -9,7 +9,8 @@ import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from insula.bus.kafka_client import Link, admin_client, answers, error_of, unavailable
+from insula.bus.kafka_client import Link, admin_client, answers, error_of, few_arenas, unavailable
+from insula.bus.kafka_clock import BrokerClock
 from insula.bus.kafka_readers import KafkaMembership, KafkaSubscription
 from insula.bus.kafka_sender import Sender
 from insula.bus.kafka_topics import ANSWER_S, KafkaTopics, faults_at_start
@@ -44,7 +45,8 @@ class KafkaBus:
         self.cluster_id = ""
         """Known once started: positions mean nothing in another cluster."""
         self._session_ms = round(session_timeout_s * 1000)
-        self._sender = Sender(self.link, clock, give_up_s)
+        self._broker_clock = BrokerClock(clock)
+        self._sender = Sender(self.link, clock, give_up_s, self._broker_clock)
         self._readers: list[KafkaSubscription] = []
         self._memberships: list[KafkaMembership] = []
         self._stopped = True
@@ -54,13 +56,17 @@ class KafkaBus:
     async def start(self) -> None:
         """Waits, and says so, until the brokers and the topics are there. Raises InputError when a topic is not kept
         as it must be."""
+        few_arenas()
         self._admin = admin_client(self._config)
+        told = ""
         while (missing := await self._missing()) is not None:
-            log.warning("waiting for Kafka", servers=self.link.servers, why=missing)
+            if missing != told:
+                log.warning("waiting for Kafka", servers=self.link.servers, why=missing)
+            told = missing
             await self.clock.real_sleep(WAIT_S)
         self._sender.start()
         self._stopped = False
-        log.debug("Kafka is there", servers=self.link.servers, cluster=self.cluster_id)
+        log.info("Kafka is there", servers=self.link.servers, cluster=self.cluster_id)
 
     async def _missing(self) -> str | None:
         """What has to be waited for; None: nothing."""
@@ -68,7 +74,7 @@ class KafkaBus:
             cluster = await asyncio.wrap_future(self._admin.describe_cluster(request_timeout=WAIT_S))
             found = await KafkaTopics(self._admin, self.clock).find()
         except KafkaException as exception:
-            return error_of(exception).str()
+            return f"no broker answers ({error_of(exception).name()})"
         except Unavailable as error:
             return str(error)
         if faults := faults_at_start(found):
@@ -101,7 +107,9 @@ class KafkaBus:
         assigned: Assigned | None = None,
         revoked: Revoked | None = None,
     ) -> KafkaSubscription:
-        reader = KafkaSubscription(self, name, self._consumer(group or name), start, slow, assigned, revoked)
+        # librdkafka names all its partitions with each fetch: a consumer a topic hears of a record earlier.
+        consumers = [self._consumer(group or name) for _ in (topics if group is None else ("all",))]
+        reader = KafkaSubscription(self, name, consumers, start, slow, assigned, revoked)
         self._readers.append(reader)
         try:
             if group is None:
@@ -202,6 +210,9 @@ class KafkaBus:
     def dropped(self) -> int:
         """Always 0: what waits with the brokers takes no memory here."""
         return 0
+
+    def clock_offset_ms(self) -> int:
+        return self._broker_clock.offset_ms()
 
 
 def partitions_of(topics: Sequence[str]) -> list[Partition]:

@@ -5,9 +5,10 @@ from collections.abc import Iterable
 from threading import Thread
 
 import structlog
-from confluent_kafka import KafkaError, KafkaException, Message, Producer
+from confluent_kafka import TIMESTAMP_LOG_APPEND_TIME, KafkaError, KafkaException, Message, Producer
 
 from insula.bus.kafka_client import Link, error_of, unavailable
+from insula.bus.kafka_clock import BrokerClock
 from insula.bus.port import MAX_RECORD, Outgoing, size_of
 from insula.bus.topics import BATCH_BYTES, partition_of
 from insula.clock import Clock
@@ -27,10 +28,12 @@ LAST_WORDS_S = 2.0
 class Delivery:
     """One call of publish. Called, in the producer's thread, for each of its records."""
 
-    def __init__(self, records: int, link: Link) -> None:
+    def __init__(self, records: int, link: Link, clock: Clock, broker_clock: BrokerClock) -> None:
         self._left = records
         self._error: KafkaError | None = None
         self._link = link
+        self._sent = clock.real()
+        self._broker_clock = broker_clock
         self._loop = asyncio.get_running_loop()
         self.done: asyncio.Future[KafkaError | None] = self._loop.create_future()
 
@@ -40,6 +43,9 @@ class Delivery:
         if self._left == 0:
             if self._error is None:
                 self._link.works()
+                kind, stamped = message.timestamp()
+                if kind == TIMESTAMP_LOG_APPEND_TIME:
+                    self._broker_clock.heard(self._sent, stamped)
             self._loop.call_soon_threadsafe(self._finish)
 
     def _finish(self) -> None:
@@ -53,10 +59,11 @@ class Sender:
     ``give_up_s``: a record that is not acknowledged after so long has finally failed.
     """
 
-    def __init__(self, link: Link, clock: Clock, give_up_s: float) -> None:
+    def __init__(self, link: Link, clock: Clock, give_up_s: float, broker_clock: BrokerClock) -> None:
         self._link = link
         self._clock = clock
         self._give_up_s = give_up_s
+        self._broker_clock = broker_clock
         self._stopped = True
         self._producer: Producer
         self._thread: Thread
@@ -93,7 +100,7 @@ class Sender:
             raise Unavailable("the bus has stopped")
         if not outgoing:
             return
-        delivery = Delivery(len(outgoing), self._link)
+        delivery = Delivery(len(outgoing), self._link, self._clock, self._broker_clock)
         for number, record in enumerate(outgoing, 1):
             await self._put(record, delivery)
             if number % AT_ONCE == 0:

@@ -183,6 +183,9 @@ class MemoryBus:
     def dropped(self) -> int:
         return self._dropped
 
+    def clock_offset_ms(self) -> int:
+        return 0
+
     def mark(self, reader: MemorySubscription, *, full: bool) -> None:
         if full:
             self._full.add(reader)

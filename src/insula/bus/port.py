@@ -129,3 +129,6 @@ class Bus(Protocol):
 
     def dropped(self) -> int:
         """Unchanged re-sends dropped for slow readers since the start."""
+
+    def clock_offset_ms(self) -> int:
+        """How far this host's clock is ahead of the bus's (ms); 0 until it is known, or if they are one."""

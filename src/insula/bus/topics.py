@@ -24,6 +24,8 @@ class Topic:
     name: str
     partitions: int
     cleanup: Cleanup = "delete"
+    stamped: bool = False
+    """Records carry the time at which the broker appended them: by it, a host finds its own clock wrong."""
 
     @property
     def compacted(self) -> bool:
@@ -32,6 +34,8 @@ class Topic:
     def needs(self) -> Mapping[str, str]:
         """Settings of Kafka without which Insula's parts go wrong."""
         needs = {"cleanup.policy": self.cleanup, "max.message.bytes": str(BATCH_BYTES)}
+        if self.stamped:
+            needs["message.timestamp.type"] = "LogAppendTime"
         return {**needs, "retention.ms": "-1"} if self.compacted else needs
 
     def settings(self, *, retention_h: float, replication: int) -> Mapping[str, str]:
@@ -47,7 +51,7 @@ KNX = Topic("knx", PARTITIONS)
 ZWAVE = Topic("zwave", PARTITIONS)
 EVENTS = Topic("events", PARTITIONS)
 DB = Topic("db", 1, "compact,delete")
-STATE = Topic("state", 1, "compact")
+STATE = Topic("state", 1, "compact", stamped=True)
 
 TOPICS: dict[str, Topic] = {topic.name: topic for topic in (KNX, ZWAVE, EVENTS, DB, STATE)}
 

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from insula.building.rules import is_file
 from insula.bus.channel import END_OF_DEVICES, Channel
+from insula.bus.health import tell_health
 from insula.bus.keys import gateway_key
 from insula.bus.port import Outgoing
 from insula.clock import Clock
@@ -25,7 +26,6 @@ log = structlog.get_logger("insula.directory")
 
 DB = ("db", 0)
 GATEWAY = gateway_key("")
-HEALTH_S = 5.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class Directory:
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._report_health())
+            tasks.create_task(tell_health(self._channel, self._clock, self._health))
             while True:
                 try:
                     await self.look()
@@ -144,17 +144,13 @@ class Directory:
         await bus.delete_before({DB: first})
         self._end = first + len(view.devices) + 1 + len(gone)
 
-    async def _report_health(self) -> None:
-        while True:
-            view, why = self._published, self._failure or self._why
-            await self._channel.tell(
-                Health(
-                    part="directory",
-                    instance=self._instance,
-                    at=self._clock.real(),
-                    status="degraded" if why else "ok",
-                    why=why,
-                    counters={"devices": len(view.devices), "change": view.change} if view is not None else {},
-                )
-            )
-            await self._clock.real_sleep(HEALTH_S)
+    async def _health(self) -> Health:
+        view, why = self._published, self._failure or self._why
+        return Health(
+            part="directory",
+            instance=self._instance,
+            at=self._clock.real(),
+            status="degraded" if why else "ok",
+            why=why,
+            counters={"devices": len(view.devices), "change": view.change} if view is not None else {},
+        )

@@ -185,6 +185,7 @@ class GatewayRunner:
                 status="ok" if self._state.gate.connected else "degraded",
                 why=self._state.why,
                 counters=self._counters(),
+                clock_offset_ms=self._channel.bus.clock_offset_ms(),
             )
         )
 

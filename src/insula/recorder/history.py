@@ -7,6 +7,7 @@ import structlog
 from sqlalchemy.exc import SQLAlchemyError
 
 from insula.bus.channel import Channel
+from insula.bus.health import tell_health
 from insula.clock import Clock
 from insula.errors import Unavailable
 from insula.messages import Health
@@ -19,7 +20,6 @@ log = structlog.get_logger("insula.history")
 EVERY_S = 300.0
 """Of the building's clock; and at least ``PAUSE_S`` of real time, when that clock runs fast."""
 PAUSE_S = 1.0
-HEALTH_S = 5.0
 
 
 class History:
@@ -37,7 +37,7 @@ class History:
 
     async def run(self) -> None:
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._report_health())
+            tasks.create_task(tell_health(self._channel, self._clock, self._health))
             while True:
                 await self._work()
                 await self._clock.sleep(EVERY_S)
@@ -52,16 +52,12 @@ class History:
             self._why = f"not rolled up: {error}"
             log.error("not rolled up; trying again", why=str(error))
 
-    async def _report_health(self) -> None:
-        while True:
-            await self._channel.tell(
-                Health(
-                    part="history",
-                    instance=self._instance,
-                    at=self._clock.real(),
-                    status="degraded" if self._why else "ok",
-                    why=self._why,
-                    counters={**self._roller.counters, **self._retention.counters},
-                )
-            )
-            await self._clock.real_sleep(HEALTH_S)
+    async def _health(self) -> Health:
+        return Health(
+            part="history",
+            instance=self._instance,
+            at=self._clock.real(),
+            status="degraded" if self._why else "ok",
+            why=self._why,
+            counters={**self._roller.counters, **self._retention.counters},
+        )

@@ -3,16 +3,16 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
-from contextlib import suppress
 
 import structlog
 from sqlalchemy.exc import IntegrityError
 
 from insula.bus.channel import Channel, Reader, Received
+from insula.bus.health import tell_health
 from insula.bus.port import Partition, Positions, Record
 from insula.bus.wire import READ_POINT, READINGS
 from insula.clock import Clock
-from insula.errors import Unavailable
+from insula.errors import Unavailable, first_of
 from insula.messages import CommandResult, Decision, Health, Reading
 from insula.recorder.batch import Batch
 from insula.recorder.events import event_row
@@ -28,7 +28,6 @@ log = structlog.get_logger("insula.recorder")
 
 READER = "recorder"
 TOPICS = ("knx", "zwave", "events", "state")
-HEALTH_S = 5.0
 RETRY_S = 5.0
 ENOUGH = 5_000
 """Rows that are written without waiting for the batch's time."""
@@ -81,7 +80,7 @@ class Recorder:
     async def run(self) -> None:
         await self._channel.devices.complete()
         async with asyncio.TaskGroup() as tasks:
-            tasks.create_task(self._report_health())
+            tasks.create_task(tell_health(self._channel, self._clock, self._health))
             while True:
                 await self._record()
                 if self._why:
@@ -111,10 +110,10 @@ class Recorder:
             await self._work(reader)
         except* PositionMoved as moved:
             self.counters["takeovers"] += 1
-            log.warning("another recorder has taken over; beginning again", places=_first(moved))
+            log.warning("another recorder has taken over; beginning again", places=str(first_of(moved)))
             self._begin_again()
         except* Unavailable as away:
-            self._why = _first(away)
+            self._why = str(first_of(away))
             log.error("not recording; beginning again", why=self._why)
         finally:
             if reader is not None:
@@ -246,12 +245,6 @@ class Recorder:
 
     # --- health
 
-    async def _report_health(self) -> None:
-        while True:
-            with suppress(Unavailable):  # it is said again soon
-                await self._channel.send(await self._health())
-            await self._clock.real_sleep(HEALTH_S)
-
     async def _health(self) -> Health:
         return Health(
             part="recorder",
@@ -266,13 +259,6 @@ class Recorder:
         """Records of its partitions that it has not read."""
         ends = await self._channel.bus.end_positions(TOPICS)
         return sum(max(0, ends.get(place, 0) - offset) for place, offset in self._held.items())
-
-
-def _first(errors: BaseExceptionGroup[BaseException]) -> str:
-    error: BaseException = errors
-    while isinstance(error, BaseExceptionGroup):
-        error = error.exceptions[0]
-    return str(error)
 
 
 def _wanted(record: Record) -> bool:

@@ -39,10 +39,7 @@ class MariaDb:
         """A connection that was lost is found out when it is next taken, and replaced."""
         logging.getLogger("asyncmy").setLevel(logging.ERROR)  # "Name 'pk_Log' ignored for PRIMARY key." and so on
         waits = {"connect_timeout": CONNECT_S, "read_timeout": ANSWER_S}
-        try:
-            engine = create_async_engine(self._url, pool_pre_ping=True, pool_size=POOL, connect_args=waits)
-        except ModuleNotFoundError as error:
-            raise InputError("database: MariaDB needs asyncmy: pip install 'insula[mariadb]'") from error
+        engine = create_async_engine(self._url, pool_pre_ping=True, pool_size=POOL, connect_args=waits)
         event.listen(engine.sync_engine, "connect", _prepare)
         event.listen(engine.sync_engine, "begin", _begin)
         return engine
