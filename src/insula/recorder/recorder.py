@@ -29,9 +29,9 @@ READER = "recorder"
 TOPICS = ("knx", "zwave", "events", "state")
 HEALTH_S = 5.0
 RETRY_S = 5.0
-ENOUGH = 5_000
+ENOUGH = 20_000
 """Rows that are written without waiting for the batch's time."""
-FULL = 20_000
+FULL = 40_000
 """Rows that may wait to be written; then reading waits too."""
 LIMIT = 500
 """Records decoded at a time: others have their turn between."""
