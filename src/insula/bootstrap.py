@@ -17,6 +17,7 @@ from insula.bus.memory import MemoryBus
 from insula.bus.port import Bus
 from insula.clock import Clock, SystemClock
 from insula.errors import InputError, Unavailable
+from insula.garbage import search_seldom
 from insula.gateways.port import FieldBus
 from insula.http import listen, serve
 from insula.messages import GatewayRecord, new_id
@@ -158,6 +159,7 @@ async def run_parts(settings: Settings, parts: Collection[str], ready: Callable[
         async with installation(settings, clock, http, parts) as at, asyncio.TaskGroup() as tasks:
             tasks.create_task(at.run(parts), name="parts")
             await at.ready.wait()
+            search_seldom()
             ready(at)
 
 
