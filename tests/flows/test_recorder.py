@@ -13,12 +13,14 @@ from msgspec.structs import replace
 from sqlalchemy import event, insert, select, update
 from sqlalchemy.exc import OperationalError
 
+import insula.recorder.recorder as recorder_module
 from insula.building.demo import demo_plan
 from insula.bus.channel import Channel
 from insula.bus.devices import DeviceIndex
 from insula.bus.memory import MemoryBus
 from insula.bus.port import Outgoing, Record
 from insula.clock import ManualClock, settle
+from insula.errors import Unavailable
 from insula.messages import (
     BuildingSettings,
     Command,
@@ -432,6 +434,37 @@ async def test_a_database_that_is_busy_for_long_loses_nothing(bench: Bench, monk
     await bench.clock.advance(6)
     await until(lambda: recorder.counters["rows"] == 2)
     assert await bench.values() == [20.0, 21.0]
+
+
+async def test_a_database_that_is_away_when_partitions_come_is_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    subscribe, load, failures = bench.bus.subscribe, recorder_module.load_positions, iter([True, True])
+
+    async def away(connection: Any, reader: str) -> Any:
+        if next(failures, False):
+            raise Unavailable("database: away")
+        return await load(connection, reader)
+
+    async def counted(*arguments: Any, **options: Any) -> Any:
+        opened.append(options["name"])
+        return await subscribe(*arguments, **options)
+
+    monkeypatch.setattr(recorder_module, "load_positions", away)
+    monkeypatch.setattr(bench.bus, "subscribe", counted)
+    recorder = Recorder(bench.channel, bench.store, bench.clock, run="run 1")
+    bench.tasks.append(asyncio.create_task(recorder.run()))
+    await until(lambda: bool(recorder._why))
+    health = await health_of(bench)
+    assert (health.status, health.why) == ("degraded", "not recording: database: away")
+    await bench.channel.send(bench.reading(20))
+    await bench.clock.advance(10)
+    await until(lambda: bool(recorder._held))
+    await settle()
+    await recorder.flush()
+    assert await bench.values() == [20.0]
+    assert (opened.count(READER), recorder._why) == (1, "")
 
 
 async def test_reading_waits_while_too_much_is_unwritten(bench: Bench) -> None:

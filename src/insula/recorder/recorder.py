@@ -294,8 +294,7 @@ class Recorder:
         return sum(max(0, ends.get(place, 0) - offset) for place, offset in self._held.items())
 
 
-def _first(errors: BaseExceptionGroup[BaseException]) -> str:
-    error: BaseException = errors
+def _first(error: BaseException) -> str:
     while isinstance(error, BaseExceptionGroup):
         error = error.exceptions[0]
     return str(error)
