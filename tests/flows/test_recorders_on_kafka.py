@@ -10,7 +10,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
 
 import pytest
-from confluent_kafka import ConsumerGroupState
+from confluent_kafka import ConsumerGroupState, KafkaException
 from sqlalchemy import func, select
 
 import insula.recorder.recorder as recorder_module
@@ -111,9 +111,12 @@ async def member(cluster: Cluster, devices: DeviceIndex | None = None) -> AsyncI
 
 
 async def members(cluster: Cluster) -> int:
-    """Recorders that have their share of the partitions."""
+    """Recorders that have their share of the partitions; 0 as long as that is not settled."""
     asked = admin_client(cluster.config).describe_consumer_groups([f"insula-{READER}"])
-    (group,) = (await answers(asked)).values()
+    try:
+        (group,) = (await answers(asked)).values()
+    except KafkaException:  # a new broker has not yet read its groups
+        return 0
     return len(group.members) if group.state == ConsumerGroupState.STABLE else 0
 
 

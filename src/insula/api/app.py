@@ -46,7 +46,7 @@ class Api:
 
 def create_api(channel: Channel, store: Store, clock: Clock) -> Api:
     places, commands = Places(store, channel), Commands(channel, clock)
-    values, health, window = LastValues(channel), HealthBoard(channel, clock), BusWindow(channel)
+    values, health, window = LastValues(channel, clock), HealthBoard(channel, clock), BusWindow(channel)
     legacy = legacy_router(LegacyApi(places, commands, values, store, clock))
     modern = Router(
         path="/api/v1",

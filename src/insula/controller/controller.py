@@ -5,6 +5,7 @@ from collections.abc import Awaitable, Iterable, Sequence
 
 import structlog
 
+from insula.building.resends import Resends
 from insula.building.state import RoomState
 from insula.bus.channel import Channel, Reader, Received
 from insula.bus.codec import RESULT
@@ -39,6 +40,7 @@ class Controller:
         self._channel = channel
         self._clock = clock
         self._instance = instance
+        self._resends = Resends()
         self._assigned: set[int] = set()
         self._moments: Moments[int] = Moments(clock.now, clock.sleep_until)
         self._expiries: Moments[str] = Moments(clock.real, self._real_sleep_until)
@@ -49,7 +51,7 @@ class Controller:
         await self._channel.devices.complete()
         name = f"controller-{self._instance}"
         events = await self._channel.read(
-            [KNX.name, ZWAVE.name, EVENTS.name], name=name, slow="latest", wanted=_no_decision
+            [KNX.name, ZWAVE.name, EVENTS.name], name=name, slow="latest", wanted=self._wanted
         )
         state = await self._channel.read([STATE.name], name=f"{name}-state", start="beginning", wanted=_no_health)
         self._devices_changed()
@@ -156,6 +158,7 @@ class Controller:
         return partition_of(KNX.name, room.room_id) in self._assigned
 
     def _devices_changed(self) -> None:
+        self._resends.forget()
         self.known.rooms.set_devices(self._channel.devices)
         for room in self.known.rooms:
             room.settle(self._clock.now())
@@ -167,6 +170,11 @@ class Controller:
             self._moments.add(now, room.room_id)
 
     # --- what is heard
+
+    def _wanted(self, record: Record) -> bool:
+        if record.topic == EVENTS.name:
+            return record.key == RESULT
+        return not self._resends.holds(record.headers, self._clock.now())
 
     def _take(self, received: Received) -> Sequence[BusMessage]:
         match received.message:
@@ -186,6 +194,7 @@ class Controller:
             return ()
         self.counters["readings"] += 1
         now = self._clock.now()
+        self._resends.looked(reading, now)
         before = room.last(reading.device_id, reading.point)
         changed = room.take(reading, now)
         messages: list[BusMessage] = []
@@ -268,10 +277,6 @@ class Controller:
             messages += (command, decision)
         self.counters["commands"] += len(made)
         return messages
-
-
-def _no_decision(record: Record) -> bool:
-    return record.topic != EVENTS.name or record.key == RESULT
 
 
 def _no_health(record: Record) -> bool:
