@@ -1,9 +1,9 @@
 """How many rows a second the recorder stores from Kafka, and how many a bare program stores of the same rows.
 
 From records that a broker already holds, into a new database with Insula's own tables: reading, decoding, choosing,
-writing and moving the positions; against multi-row inserts of the rows as they are by the same
-driver. The two take turns; each figure is a median. The recorder's is that of the rows after its first batch,
-so that joining its group is not in it.
+writing and moving the positions; against multi-row inserts of the rows as they are, by the same driver. The two take
+turns; each figure is a median. The recorder's is that of the rows after its first batch, so that joining its group is
+not in it.
 """
 
 import asyncio
