@@ -52,13 +52,15 @@ def measure(duration_s: float = DURATION_S, rooms: int = ROOMS) -> dict[str, flo
         end = time.monotonic()
         sent = json.loads(load.stdout.readline())
         shares = {f"lag_{name}_cores": (part.cpu_s - cpu[name]) / duration_s for name, part in parts.items()}
-        worst = _worst([part.between(begin, end) for part in parts.values()])
+        lags = {name: part.between(begin, end) for name, part in parts.items()}
+    worst = _worst(list(lags.values()))
     return {
         "lag_10k_rooms_p99_s": percentile(worst, 0.99),
         "lag_10k_rooms_max_s": max(worst),
         "lag_10k_rooms_p50_s": percentile(worst, 0.5),
         "lag_10k_rooms_readings_s": sent["readings_s"],
         "lag_load_cores": sent["cpu"],
+        **{f"lag_{name}_max_s": max(lag.values()) for name, lag in lags.items()},
         **shares,
     }
 

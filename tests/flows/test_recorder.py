@@ -506,6 +506,21 @@ async def test_it_says_how_it_is(bench: Bench) -> None:
     assert (health.counters["rows"], health.counters["waiting"], health.counters["lag"]) == (1, 0, 0)
 
 
+async def test_a_bus_that_does_not_answer_is_no_reason_to_stop(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends, failures = bench.bus.end_positions, iter([True])
+
+    async def away(topics: Any) -> Any:
+        if next(failures, False):
+            raise Unavailable("Kafka: no leader")
+        return await ends(topics)
+
+    monkeypatch.setattr(bench.bus, "end_positions", away)
+    recorder = await bench.record()
+    assert (await health_of(bench)).status == "ok"
+    await recorded(bench, recorder, bench.reading(20))
+    assert await bench.values() == [20.0]
+
+
 def lease(device_id: int) -> Lease:
     return Lease(device_id=device_id, owner=Origin(kind="user", name="ada"), since=1, until=2)
 

@@ -29,6 +29,8 @@ from insula.messages import (
 log = structlog.get_logger("insula.controller")
 
 HEALTH_S = 5.0
+AT_ONCE = 50
+"""Rooms that are decided for at one moment before others in the event loop have a turn."""
 
 
 class Controller:
@@ -90,22 +92,27 @@ class Controller:
 
     async def _follow(self, reader: Reader) -> None:
         while True:
+            messages: list[BusMessage] = []
             for received in await reader.batch():
                 try:
-                    messages = self._take(received)
+                    messages += self._take(received)
                 except Exception:
                     log.exception("message passed over", place=received.record.place, key=received.record.key)
-                    continue
-                await self._send(messages)
+            await self._send(messages)
 
     async def _wake(self) -> None:
         """At each moment at which an answer may change by itself; it is then the command's cause."""
         while True:
-            for moment, room_id in await self._moments.due():
-                room = self.known.rooms.get(room_id)
-                if room is not None and self._decides(room):
-                    await self._end_leases(room)
-                    await self._send(self._decide(room, f"time:{moment}"))
+            due = await self._moments.due()
+            for begin in range(0, len(due), AT_ONCE):
+                messages: list[BusMessage] = []
+                for moment, room_id in due[begin : begin + AT_ONCE]:
+                    room = self.known.rooms.get(room_id)
+                    if room is not None and self._decides(room):
+                        await self._end_leases(room)
+                        messages += self._decide(room, f"time:{moment}")
+                await self._send(messages)
+                await asyncio.sleep(0)
 
     async def _expire(self) -> None:
         """Commands that nobody answered are open until they expire (real time)."""
@@ -132,14 +139,21 @@ class Controller:
             await self._clock.real_sleep(HEALTH_S)
 
     async def _send(self, messages: Sequence[BusMessage]) -> None:
-        if messages:
-            await self._publish(self._channel.send(*messages))
+        """All at once: to wait for the brokers' word on each would hold up what comes after it."""
+        records = []
+        for message in messages:
+            try:
+                records.append(self._channel.codec.encode(message))
+            except InputError as error:  # the device was removed meanwhile
+                log.warning("not published", why=str(error))
+        if records:
+            await self._publish(self._channel.bus.publish(records))
 
     async def _publish(self, sending: Awaitable[None]) -> None:
         """What the bus does not take is not lost for good: a command is open until it expires, then decided anew."""
         try:
             await sending
-        except (Unavailable, InputError) as error:  # InputError: the device was removed meanwhile
+        except (Unavailable, InputError) as error:
             log.warning("not published", why=str(error))
 
     async def _real_sleep_until(self, moment: int) -> None:

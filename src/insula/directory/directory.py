@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 
 import msgspec
@@ -147,14 +148,15 @@ class Directory:
     async def _report_health(self) -> None:
         while True:
             view, why = self._published, self._failure or self._why
-            await self._channel.send(
-                Health(
-                    part="directory",
-                    instance=self._instance,
-                    at=self._clock.real(),
-                    status="degraded" if why else "ok",
-                    why=why,
-                    counters={"devices": len(view.devices), "change": view.change} if view is not None else {},
+            with suppress(Unavailable):  # it is said again soon
+                await self._channel.send(
+                    Health(
+                        part="directory",
+                        instance=self._instance,
+                        at=self._clock.real(),
+                        status="degraded" if why else "ok",
+                        why=why,
+                        counters={"devices": len(view.devices), "change": view.change} if view is not None else {},
+                    )
                 )
-            )
             await self._clock.real_sleep(HEALTH_S)

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Mapping
+from contextlib import suppress
 
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
@@ -54,14 +55,15 @@ class History:
 
     async def _report_health(self) -> None:
         while True:
-            await self._channel.send(
-                Health(
-                    part="history",
-                    instance=self._instance,
-                    at=self._clock.real(),
-                    status="degraded" if self._why else "ok",
-                    why=self._why,
-                    counters={**self._roller.counters, **self._retention.counters},
+            with suppress(Unavailable):  # it is said again soon
+                await self._channel.send(
+                    Health(
+                        part="history",
+                        instance=self._instance,
+                        at=self._clock.real(),
+                        status="degraded" if self._why else "ok",
+                        why=self._why,
+                        counters={**self._roller.counters, **self._retention.counters},
+                    )
                 )
-            )
             await self._clock.real_sleep(HEALTH_S)

@@ -3,6 +3,7 @@
 import asyncio
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 
 import structlog
 from sqlalchemy.exc import IntegrityError
@@ -255,9 +256,8 @@ class Recorder:
         except IntegrityError:
             async with self._store.read() as connection:
                 known = await known_devices(connection)
-            strange = len(batch.rows)
+            strange = sum(row.device not in known for row in batch.rows)
             batch.rows = [row for row in batch.rows if row.device in known]
-            strange -= len(batch.rows)
             self.counters["skipped"] += strange
             log.warning("readings of devices that the database does not have", rows=strange)
             await self._transaction(batch, after)
@@ -275,18 +275,19 @@ class Recorder:
 
     async def _report_health(self) -> None:
         while True:
-            lag = await self._lag()
-            await self._channel.send(
-                Health(
-                    part="recorder",
-                    instance=self._instance,
-                    at=self._clock.real(),
-                    status="degraded" if self._why else "ok",
-                    why=self._why,
-                    counters={**self.counters, "lag": lag, "waiting": len(self._batch.rows)},
-                )
-            )
+            with suppress(Unavailable):  # it is said again soon
+                await self._channel.send(await self._health())
             await self._clock.real_sleep(HEALTH_S)
+
+    async def _health(self) -> Health:
+        return Health(
+            part="recorder",
+            instance=self._instance,
+            at=self._clock.real(),
+            status="degraded" if self._why else "ok",
+            why=self._why,
+            counters={**self.counters, "lag": await self._lag(), "waiting": len(self._batch.rows)},
+        )
 
     async def _lag(self) -> int:
         """Records of its partitions that it has not read."""
