@@ -32,7 +32,9 @@ from tests.services.topics import empty_topics
 
 ROOMS = 10_000
 DURATION_S = 600
+START_S = 120
 WARM_UP_S = 15
+"""After each part has dealt with a record: what is first heard of a point has all rooms decided for."""
 PARTS = ("recorder", "controller", "api")
 
 
@@ -43,26 +45,43 @@ def measure(duration_s: float = DURATION_S, rooms: int = ROOMS) -> dict[str, flo
         cluster = stack.enter_context(kafka.running(Path(folder) / "kafka"))
         asyncio.run(_furnish(cluster, data, rooms))
         parts = {name: stack.enter_context(_part(name, cluster, data)) for name in PARTS}
-        load = stack.enter_context(_load(cluster, data, WARM_UP_S + duration_s))
-        assert load.stdout is not None
-        load.stdout.readline()
+        load = stack.enter_context(_load(cluster, data))
+        everyone = {**parts, "load": load}
+        for one in everyone.values():
+            one.spoke.wait(START_S)
         time.sleep(WARM_UP_S)
-        begin, cpu = time.monotonic(), {name: part.cpu_s for name, part in parts.items()}
+        begin = time.monotonic()
         time.sleep(duration_s)
         end = time.monotonic()
-        sent = json.loads(load.stdout.readline())
-        shares = {f"lag_{name}_cores": (part.cpu_s - cpu[name]) / duration_s for name, part in parts.items()}
-        lags = {name: part.between(begin, end) for name, part in parts.items()}
+        said = {name: one.between(begin, end) for name, one in everyone.items()}
+    lags = {name: _by_second(said[name]) for name in PARTS}
     worst = _worst(list(lags.values()))
     return {
         "lag_10k_rooms_p99_s": percentile(worst, 0.99),
         "lag_10k_rooms_max_s": max(worst),
         "lag_10k_rooms_p50_s": percentile(worst, 0.5),
-        "lag_10k_rooms_readings_s": sent["readings_s"],
-        "lag_load_cores": sent["cpu"],
+        "lag_10k_rooms_readings_s": _rate(said["load"], "sent"),
         **{f"lag_{name}_max_s": max(lag.values()) for name, lag in lags.items()},
-        **shares,
+        **{f"lag_{name}_cores": _rate(figures, "cpu_s") for name, figures in said.items()},
     }
+
+
+Said = list[tuple[float, dict[str, float]]]
+"""When something was said, and what."""
+
+
+def _rate(said: Said, name: str) -> float:
+    """By how much a figure grows in a second."""
+    (first, before), (last, after) = said[0], said[-1]
+    return (after[name] - before[name]) / (last - first)
+
+
+def _by_second(said: Said) -> dict[int, float]:
+    """The worst lag of each second, in s."""
+    found: dict[int, float] = {}
+    for at, figures in said:
+        found[int(at)] = max(figures["lag_ms"] / 1000, found.get(int(at), 0.0))
+    return found
 
 
 def _worst(lags: list[dict[int, float]]) -> list[float]:
@@ -72,28 +91,21 @@ def _worst(lags: list[dict[int, float]]) -> list[float]:
 
 
 class Part:
-    """A part's process, and what it says."""
+    """A process, and what it says each second."""
 
     def __init__(self, process: "subprocess.Popen[str]") -> None:
+        self.spoke = threading.Event()
         self._process = process
-        self._said: list[tuple[float, float]] = []
-        self.cpu_s = 0.0
-        threading.Thread(target=self._listen, daemon=True).start()
+        self._said: Said = []
 
-    def _listen(self) -> None:
+    def listen(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            figures = json.loads(line)
-            self.cpu_s = figures["cpu_s"]
-            self._said.append((time.monotonic(), figures["lag_ms"] / 1000))
+            self._said.append((time.monotonic(), json.loads(line)))
+            self.spoke.set()
 
-    def between(self, begin: float, end: float) -> dict[int, float]:
-        """The worst of each second, in s."""
-        found: dict[int, float] = {}
-        for at, lag in self._said:
-            if begin <= at < end:
-                found[int(at)] = max(lag, found.get(int(at), 0.0))
-        return found
+    def between(self, begin: float, end: float) -> Said:
+        return [one for one in self._said if begin <= one[0] < end]
 
 
 async def _furnish(cluster: kafka.Cluster, data: Path, rooms: int) -> None:
@@ -123,21 +135,23 @@ def _part(name: str, cluster: kafka.Cluster, data: Path) -> Iterator[Part]:
         "INSULA_API_PORT": "0",
         "INSULA_LOG_LEVEL": "warning",
     }
-    with _process(["bench.lag_part", name], {**os.environ, **environment}) as process:
-        yield Part(process)
+    with _process(["bench.lag_part", name], {**os.environ, **environment}) as part:
+        yield part
 
 
 @contextmanager
-def _load(cluster: kafka.Cluster, data: Path, seconds: float) -> "Iterator[subprocess.Popen[str]]":
-    with _process(["bench.lag_load", cluster.servers, _url(data), str(seconds)], dict(os.environ)) as process:
-        yield process
+def _load(cluster: kafka.Cluster, data: Path) -> Iterator[Part]:
+    with _process(["bench.lag_load", cluster.servers, _url(data)], dict(os.environ)) as load:
+        yield load
 
 
 @contextmanager
-def _process(words: list[str], environment: dict[str, str]) -> "Iterator[subprocess.Popen[str]]":
+def _process(words: list[str], environment: dict[str, str]) -> Iterator[Part]:
     process = subprocess.Popen([sys.executable, "-m", *words], stdout=subprocess.PIPE, text=True, env=environment)
+    part = Part(process)
+    threading.Thread(target=part.listen, daemon=True).start()
     try:
-        yield process
+        yield part
     finally:
         process.terminate()
         try:

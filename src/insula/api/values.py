@@ -19,6 +19,7 @@ class LastValues:
         self._last: dict[tuple[int, str], Reading] = {}
 
     async def run(self) -> None:
+        await self._channel.devices.complete()
         reader = await self._channel.read(["knx", "zwave"], name="api values", slow="latest", wanted=self._wanted)
         try:
             while True:
