@@ -33,7 +33,7 @@ from tests.services.topics import empty_topics
 ROOMS = 10_000
 DURATION_S = 600
 START_S = 120
-WARM_UP_S = 15
+WARM_UP_S = 30
 """After each part has dealt with a record: what is first heard of a point has all rooms decided for."""
 PARTS = ("recorder", "controller", "api")
 

@@ -197,8 +197,7 @@ class Recorder:
         return stored.offset if stored is not None and stored.run == self._run else 0
 
     async def _revoked(self, partitions: Sequence[Partition]) -> None:
-        """What cannot be written is dropped if all partitions go, as on Kafka they do: whoever has them next reads it
-        again from where the stored positions say."""
+        """What cannot be written is dropped if all partitions go, as on Kafka: whoever has them next reads it again."""
         try:
             await self.flush()
         except (PositionMoved, Unavailable) as error:
