@@ -17,6 +17,7 @@ from insula.bus.devices import DeviceIndex
 from insula.bus.port import Bus
 from insula.clock import Clock, SystemClock
 from insula.errors import InputError, Unavailable
+from insula.garbage import search_seldom
 from insula.heartbeat import beating
 from insula.messages import GatewayRecord, new_id
 from insula.retry import begin_again
@@ -189,6 +190,7 @@ async def run_parts(settings: Settings, parts: Collection[str], ready: Callable[
             tasks.create_task(at.run(parts), name="parts")
             await at.ready.wait()
             heart.ready = True
+            search_seldom()
             ready(at)
 
 

@@ -34,6 +34,7 @@ transaction.state.log.replication.factor={copies}
 transaction.state.log.min.isr={in_sync}
 transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 log.cleaner.dedupe.buffer.size=8388608
 log.index.size.max.bytes=65536
 """

@@ -203,6 +203,10 @@ class KafkaBus:
             await self._look_for_leaders()
             raise unavailable(error_of(exception)) from exception
 
+    def handled_at(self) -> Mapping[str, int]:
+        """Of each reader, when the last record was produced that it has dealt with (ms, real time; 0: none)."""
+        return {reader.name: reader.handled_at for reader in self._readers}
+
     def slow_readers(self) -> Mapping[str, int]:
         """Readers that take no more from the brokers for now. They hold no one up: the records wait there."""
         return {reader.name: len(reader.inbox) for reader in self._readers if reader.inbox.full}

@@ -39,6 +39,10 @@ class KafkaSubscription:
         revoked: Revoked | None,
     ) -> None:
         self.name = name
+        self.handled_at = 0
+        """When the last record was produced that the reader has dealt with (ms, real time; 0: none): on a topic that
+        never rests, now less this is how far the reader is behind."""
+        self._given_at = 0
         self.inbox = Inbox(Latest() if slow == "latest" else Lossless(), FULL[slow])
         self._bus = bus
         self._consumers = consumers
@@ -69,6 +73,7 @@ class KafkaSubscription:
             poller.start()
 
     async def batch(self, limit: int = 1000) -> Sequence[Record]:
+        self.handled_at = self._given_at
         while True:
             self._check_open()
             if self._share.unsettled:
@@ -76,6 +81,7 @@ class KafkaSubscription:
             elif records := self.inbox.take(limit):
                 for record in records:
                     self._positions[record.topic, record.partition] = record.offset + 1
+                self._given_at = records[-1].at
                 return records
             else:
                 await self.inbox.wait()

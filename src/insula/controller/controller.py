@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 
 import structlog
 
+from insula.building.resends import Resends
 from insula.building.state import RoomState
 from insula.bus.channel import Channel, Reader, Received
 from insula.bus.codec import RESULT
@@ -29,6 +30,9 @@ from insula.messages import (
 
 log = structlog.get_logger("insula.controller")
 
+AT_ONCE = 50
+"""Rooms that are decided for at one moment before others in the event loop have a turn."""
+
 
 class Controller:
     """Decides for the rooms that are assigned to it among the controllers, and keeps the others' state warm."""
@@ -41,6 +45,7 @@ class Controller:
         self._aside = Aside()
         self._clock = clock
         self._instance = instance
+        self._resends = Resends()
         self._assigned: set[int] = set()
         self._moments: Moments[int] = Moments(clock.now, clock.sleep_until)
         self._expiries: Moments[str] = Moments(clock.real, self._real_sleep_until)
@@ -91,22 +96,27 @@ class Controller:
 
     async def _follow(self, reader: Reader) -> None:
         while True:
+            messages: list[BusMessage] = []
             for received in await reader.batch():
                 try:
-                    messages = self._take(received)
+                    messages += self._take(received)
                 except Exception:
                     log.exception("message passed over", place=received.record.place, key=received.record.key)
-                    continue
-                await self._outbox.put(messages)
+            await self._outbox.put(messages)
 
     async def _wake(self) -> None:
         """At each moment at which an answer may change by itself; it is then the command's cause."""
         while True:
-            for moment, room_id in await self._moments.due():
-                room = self.known.rooms.get(room_id)
-                if room is not None and self._decides(room):
-                    await self._end_leases(room)
-                    await self._outbox.put(self._decide(room, f"time:{moment}"))
+            due = await self._moments.due()
+            for begin in range(0, len(due), AT_ONCE):
+                messages: list[BusMessage] = []
+                for moment, room_id in due[begin : begin + AT_ONCE]:
+                    room = self.known.rooms.get(room_id)
+                    if room is not None and self._decides(room):
+                        await self._end_leases(room)
+                        messages += self._decide(room, f"time:{moment}")
+                await self._outbox.put(messages)
+                await asyncio.sleep(0)
 
     async def _expire(self) -> None:
         """Commands that nobody answered are open until they expire (real time)."""
@@ -164,6 +174,7 @@ class Controller:
         return partition_of(KNX.name, room.room_id) in self._assigned
 
     def _devices_changed(self) -> None:
+        self._resends.forget()
         self.known.rooms.set_devices(self._channel.devices)
         for room in self.known.rooms:
             room.settle(self._clock.now())
@@ -177,10 +188,11 @@ class Controller:
     # --- what is heard
 
     def _wanted(self, record: Record) -> bool:
-        """What is to be decoded now: results, and what is of the rooms that it decides for."""
+        """What is to be decoded now: results, and what is new of the rooms that it decides for."""
         if record.topic == EVENTS.name:
             return record.key == RESULT
-        return not self._aside.keep(record, self._assigned, self._clock.now())
+        now = self._clock.now()
+        return not (self._aside.keep(record, self._assigned, now) or self._resends.holds(record.headers, now))
 
     def _take(self, received: Received) -> Sequence[BusMessage]:
         match received.message:
@@ -207,6 +219,7 @@ class Controller:
         """Whether it changed anything; and what follows of it without deciding."""
         self.counters["readings"] += 1
         now = self._clock.now()
+        self._resends.looked(reading, now)
         before = room.last(reading.device_id, reading.point)
         changed = room.take(reading, now)
         messages: list[BusMessage] = []

@@ -1,12 +1,13 @@
 """What the controller has decided, on its way to the bus."""
 
 import asyncio
-from collections.abc import Awaitable, Coroutine, Sequence
+from collections.abc import Awaitable, Coroutine, Iterable, Sequence
 from typing import Any
 
 import structlog
 
 from insula.bus.channel import Channel
+from insula.bus.port import Outgoing
 from insula.errors import InputError, Unavailable
 from insula.messages import BusMessage, Command
 
@@ -34,11 +35,19 @@ class Outbox:
         await self._start(self._channel.forget(topic, key))
 
     async def _send(self, messages: Sequence[BusMessage]) -> None:
-        commands = [message for message in messages if isinstance(message, Command)]
-        if commands:
-            await self._channel.send(*commands)
-        if len(commands) < len(messages):
-            await self._channel.send(*(message for message in messages if not isinstance(message, Command)))
+        for commands in (True, False):
+            records = self._records(message for message in messages if isinstance(message, Command) is commands)
+            if records:
+                await self._channel.bus.publish(records)
+
+    def _records(self, messages: Iterable[BusMessage]) -> list[Outgoing]:
+        records = []
+        for message in messages:
+            try:
+                records.append(self._channel.codec.encode(message))
+            except InputError as error:  # the device was removed meanwhile
+                log.warning("not published", why=str(error))
+        return records
 
     async def _start(self, sending: Coroutine[Any, Any, None]) -> None:
         if len(self._under_way) >= MOST:
@@ -59,5 +68,5 @@ async def _sent(sending: Awaitable[None]) -> None:
     """What the bus does not take is not lost for good: a command is open until it expires, then decided anew."""
     try:
         await sending
-    except (Unavailable, InputError) as error:  # InputError: the device was removed meanwhile
+    except (Unavailable, InputError) as error:
         log.warning("not published", why=str(error))
