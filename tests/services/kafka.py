@@ -39,12 +39,14 @@ log.cleaner.dedupe.buffer.size=8388608
 log.index.size.max.bytes=65536
 """
 FAILOVER = {
-    "broker.session.timeout.ms": 1500,
-    "broker.heartbeat.interval.ms": 300,
-    "controller.quorum.fetch.timeout.ms": 600,
-    "controller.quorum.election.timeout.ms": 300,
-    "controller.quorum.election.backoff.max.ms": 300,
-    "controller.quorum.request.timeout.ms": 600,
+    "broker.session.timeout.ms": 1200,
+    "broker.heartbeat.interval.ms": 200,
+    "controller.quorum.fetch.timeout.ms": 800,
+    "metadata.max.idle.interval.ms": 200,  # what the quorum's members hear from their leader, four times in the above
+    "controller.quorum.election.timeout.ms": 150,
+    "controller.quorum.election.backoff.max.ms": 150,
+    "controller.quorum.request.timeout.ms": 800,
+    "replica.fetch.backoff.ms": 100,  # its second was added where a follower heard of a new leader before that one did
 }
 """How soon the others go on without a broker that died; ``deploy/compose.three-brokers.yaml`` says the same."""
 
