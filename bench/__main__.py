@@ -11,6 +11,7 @@ from rich.table import Table
 
 from bench import (
     at_the_wire,
+    broker_failover,
     interface_restart,
     kafka_rule,
     lag_10k_rooms,
@@ -30,6 +31,7 @@ MEASUREMENTS: dict[str, Callable[[], dict[str, float]]] = {
     "the demo starts": start.measure,
     "request and report to telegram": at_the_wire.measure,
     "the interfaces are killed and come back": interface_restart.measure,
+    "one of three brokers is killed": broker_failover.measure,
     "a reading to a rule's command over Kafka, and a bare process": kafka_rule.measure,
     "memory of each part at 1,000 rooms": memory.measure,
     "two processes of a part share its work": scale_two.measure,
@@ -43,6 +45,7 @@ LIMITS = {
     "sensor_to_telegram_p99_ms": 30,
     "later_start_s": 3,
     "interfaces_back_max_s": 2,
+    "broker_failover_s": 3,
     "kafka_rule_p50_vs_echo": 1.25,
     "kafka_rule_p99_vs_echo": 1.5,
     "rss_mb_max_1000_rooms": 120,

@@ -631,3 +631,22 @@ async def test_events_of_devices_that_are_gone_and_with_long_texts_are_kept(benc
     (row,) = (await asked_of(bench, bench.blind)).rows
     assert row.decision is not None
     assert [(one.outcome, one.reason[:12], len(one.reason)) for one in row.results] == [("failed", "because beca", 500)]
+
+
+async def test_a_recorder_goes_on_while_the_bus_does_not_say_where_it_ends(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = bench.bus.end_positions
+
+    async def away(topics: Any) -> Any:
+        raise Unavailable("Kafka: away")
+
+    monkeypatch.setattr(bench.bus, "end_positions", away)
+    recorder = await bench.record()
+    await settle()
+    monkeypatch.setattr(bench.bus, "end_positions", ends)
+    await bench.clock.advance(5)
+    await recorded(bench, recorder, bench.reading(20.5))
+
+    assert await bench.values() == [20.5]
+    assert [task.done() for task in bench.tasks] == [False]

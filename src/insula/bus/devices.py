@@ -104,6 +104,11 @@ class DeviceIndex:
         for listener in tuple(self._listeners):
             listener()
 
+    @property
+    def known(self) -> bool:
+        """Whether the whole list has been read once."""
+        return self._complete.is_set()
+
     async def complete(self) -> None:
         """Waits until the whole list has been read once."""
         await self._complete.wait()

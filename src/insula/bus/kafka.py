@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
@@ -183,8 +184,14 @@ class KafkaBus:
             except KafkaException as exception:
                 if not tries_left:
                     raise unavailable(error_of(exception)) from exception
+            await self._look_for_leaders()
             await self.clock.real_sleep(RETRY_S)
         return {}
+
+    async def _look_for_leaders(self) -> None:
+        """The client keeps to what it knows of a partition's leader, even while brokers answer that it is outdated."""
+        with suppress(KafkaException):
+            await asyncio.to_thread(self._admin.list_topics, timeout=WAIT_S)
 
     async def delete_before(self, positions: Positions) -> None:
         """Raises Unavailable."""
@@ -193,6 +200,7 @@ class KafkaBus:
             if before:
                 await answers(self._admin.delete_records(before, request_timeout=ANSWER_S))
         except KafkaException as exception:
+            await self._look_for_leaders()
             raise unavailable(error_of(exception)) from exception
 
     def handled_at(self) -> Mapping[str, int]:

@@ -25,6 +25,8 @@ LIBRARY_LOG = logging.getLogger("insula.kafka")
 COMMON: Mapping[str, Any] = {
     "client.id": "insula",
     "reconnect.backoff.ms": 50,
+    "retry.backoff.ms": 50,
+    "retry.backoff.max.ms": 200,  # librdkafka's second would be added to the time until a partition has a new leader
     "reconnect.backoff.max.ms": 1000,  # librdkafka's 10 s would be added to each outage
     "socket.timeout.ms": 6000,  # a broker that stands still is left after so long
     "socket.keepalive.enable": True,
