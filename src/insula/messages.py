@@ -14,8 +14,8 @@ Protocol = Literal["knx", "zwave"]
 Quality = Literal["good", "uncertain", "stale"]
 Outcome = Literal["done", "refused", "expired", "failed"]
 AlertKind = Literal["away", "battery", "unconfirmed", "load"]
-"""``away``: a device, a gateway or a part that is not there, or not well; ``battery``: low; ``unconfirmed``: a command was
-done, but the device never showed it; ``load``: the field bus has nearly all the telegrams that it can carry."""
+"""``away``: a device, a gateway or a part that is not there, or not well; ``battery``: low; ``unconfirmed``: a command
+was done, but the device never showed it; ``load``: the field bus has nearly all the telegrams that it can carry."""
 AlertStep = Literal["raised", "acknowledged", "cleared"]
 Severity = Literal["info", "warning", "critical"]
 CommandClass = Literal["safety", "service", "occupant", "schedule", "comfort", "energy"]
