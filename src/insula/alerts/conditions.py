@@ -56,6 +56,9 @@ class Limits:
     battery: float = 15.0
 
 
+LIMITS = Limits()
+
+
 # --- parts and gateways
 
 

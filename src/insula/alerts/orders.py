@@ -37,13 +37,15 @@ class Orders:
         if role is None:
             return
         orders = self._open.setdefault(command.device_id, {})
-        orders.pop(role.target, None)
+        before = orders.pop(role.target, None)
+        if before is not None and before.value == command.value:
+            now = before.done_at  # the same once more, because it was not shown
         if role.name != "stop" and role.target in points:  # where a stopped blind is, nobody knows beforehand
             orders[role.target] = Order(role.target, command.value, now)
 
     def restore(self, alert: Alert) -> None:
         """What an open alert says was never shown."""
-        if alert.device_id is not None and alert.value is not None and alert.point in ROLES:
+        if not alert.cleared_at and alert.device_id is not None and alert.value is not None and alert.point in ROLES:
             order = Order(alert.point, alert.value, alert.raised_at - self._confirm_ms)
             self._open.setdefault(alert.device_id, {}).setdefault(alert.point, order)
 
