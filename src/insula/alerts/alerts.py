@@ -65,6 +65,7 @@ class Alerts:
         self._chosen = asyncio.Event()
         self._leads = asyncio.Event()
         self._heard = asyncio.Event()
+        self._sending = asyncio.Lock()
         self._led_since = 0
 
     async def run(self) -> None:
@@ -202,13 +203,14 @@ class Alerts:
 
     async def _until_sent(self, send: Callable[..., Awaitable[None]], *what: Any) -> None:
         """A bus that is away gets it when it is back: it is in the book already."""
-        while True:
-            try:
-                await send(*what)
-                return
-            except Unavailable as error:
-                log.warning("bus away, trying again", why=str(error))
-                await self._clock.real_sleep(RETRY_S)
+        async with self._sending:  # one after the other: an older word on an alert must not come last
+            while True:
+                try:
+                    await send(*what)
+                    return
+                except Unavailable as error:
+                    log.warning("bus away, trying again", why=str(error))
+                    await self._clock.real_sleep(RETRY_S)
 
     async def _deliver(self, delivery: Delivery) -> None:
         while True:

@@ -67,7 +67,8 @@ class Notice:
 class Messenger(Protocol):
     """A way to people. ``name`` stands in ``Alert.told``."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
 
     async def send(self, notice: Notice) -> None:
         """Returns when it is taken; raises an InsulaError when it is not."""
