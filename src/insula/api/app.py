@@ -9,8 +9,10 @@ from litestar.openapi import OpenAPIConfig
 from litestar.params import FromPath
 
 from insula import __version__
+from insula.api.alerts import AlertBoard, alert_routes
 from insula.api.bus import BusWindow, bus_routes
 from insula.api.commands import Commands
+from insula.api.devices import DeviceHealth, device_health_route
 from insula.api.errors import NotFound
 from insula.api.health import HealthBoard, health_route
 from insula.api.legacy import LegacyApi, legacy_router
@@ -33,12 +35,13 @@ class Api:
     values: LastValues
     health: HealthBoard
     window: BusWindow
+    alerts: AlertBoard
 
     async def run(self) -> None:
         """Follow the bus, for ever; the beacons are to be loaded before (``places.load``). The streams end with it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for part in (self.places, self.commands, self.values, self.health):
+                for part in (self.places, self.commands, self.values, self.health, self.alerts):
                     tasks.create_task(part.run(), name=f"api {type(part).__name__}")
         finally:
             await self.window.close()
@@ -47,10 +50,17 @@ class Api:
 def create_api(channel: Channel, store: Store, clock: Clock) -> Api:
     places, commands = Places(store, channel), Commands(channel, clock)
     values, health, window = LastValues(channel), HealthBoard(channel, clock), BusWindow(channel)
+    alerts = AlertBoard(channel, clock)
+    devices = DeviceHealth(channel, values, health, alerts, clock)
     legacy = legacy_router(LegacyApi(places, commands, values, store, clock))
     modern = Router(
         path="/api/v1",
-        route_handlers=[_command_route(commands), *bus_routes(channel, window)],
+        route_handlers=[
+            _command_route(commands),
+            *bus_routes(channel, window),
+            *alert_routes(alerts, store),
+            device_health_route(devices),
+        ],
         exception_handlers={Exception: problem},
     )
     app = Litestar(
@@ -59,7 +69,7 @@ def create_api(channel: Channel, store: Store, clock: Clock) -> Api:
         exception_handlers={Exception: problem},
         logging_config=None,
     )
-    return Api(app, places, commands, values, health, window)
+    return Api(app, places, commands, values, health, window, alerts)
 
 
 def _command_route(commands: Commands) -> Any:

@@ -32,6 +32,11 @@ class HealthBoard:
         finally:
             await reader.close()
 
+    def well(self, name: str) -> bool:
+        """Whether this part and instance (``gateway/knx``) says that it is; False too for one never heard of."""
+        health = self._last.get(name)
+        return health is not None and self._part(health)["status"] == "ok"
+
     def report(self) -> dict[str, Any]:
         """``status`` is ``degraded`` when any part is, or is silent for 15 s, or the bus makes publishers wait."""
         parts = {name: self._part(health) for name, health in sorted(self._last.items())}
