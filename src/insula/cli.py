@@ -1,4 +1,4 @@
-"""The command line: ``insula demo | run | simulate | backup | restore | building | db | zwave | bus | topics``."""
+"""The command line: ``insula demo | run | simulate | status | alerts | backup | restore | building | db | ...``."""
 
 import asyncio
 import signal
@@ -22,6 +22,8 @@ app.command(building)
 app.command(zwave)
 app.command(bus)
 app.command(topics)
+app.command("insula.cli_status:status", help="Parts, gateways, devices and alerts at a glance.")
+app.command("insula.cli_status:alerts", help="Alerts: list, acknowledge.")
 app.command("insula.cli_db:db", help="The database's tables: upgrade.")
 app.command("insula.cli_backup:backup", help="All that the database holds, as one file, while Insula runs.")
 app.command("insula.cli_backup:restore", help="Put a backup into an empty database, of either kind.")
