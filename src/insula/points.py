@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from typing import Literal, TypedDict
 
 MINUTE = 60.0
-DAY = 86_400.0
 NEVER = float("inf")
 
 Average = Literal["time", "any", "last", "none"]
@@ -98,7 +97,7 @@ _TABLE = (
     Role("lock_alarm", **_FLAG, dpt="1.005", alarm=True),
     Role("power", "W", 0, 1_000_000, dpt="14.056"),
     Role("energy", "kWh", 0, 10_000_000, dpt="14.031", average="last"),
-    Role("battery", **_PERCENT, dpt="5.001", fresh_s=2 * DAY),  # told once a day, or less often
+    Role("battery", **_PERCENT, dpt="5.001"),
 )
 # fmt: on
 

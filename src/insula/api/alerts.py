@@ -6,7 +6,7 @@ from typing import Annotated, Any
 import msgspec
 from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, QueryParameter
+from litestar.params import FromPath, JSONBody, QueryParameter
 
 from insula.api.errors import NotFound, RequestError
 from insula.bus.channel import Channel, Received
@@ -105,7 +105,7 @@ def alert_routes(board: AlertBoard, store: Store) -> list[HTTPRouteHandler]:
         return {"alerts": [_shown(alert) for alert in found], "after": after}
 
     @post("/alerts/{key:str}/acknowledge", summary="Say that an alert was seen", tags=["operation"], status_code=200)
-    async def acknowledge(key: FromPath[str], data: Seen | None = None) -> dict[str, Any]:
+    async def acknowledge(key: FromPath[str], data: JSONBody[Seen | None] = None) -> dict[str, Any]:
         return _shown(await board.acknowledge(key, data.by if data is not None else ""))
 
     return [alerts, acknowledge]

@@ -3,10 +3,11 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from insula.building.freshness import is_fresh
 from insula.messages import DeviceRecord, Reading
 from insula.points import ROLES
 
+BATTERY_MS = 2 * 86_400_000
+"""A battery's level is known for so long after the device's last sign of life: a node that sleeps wakes once a day."""
 SILENT_MIN = "silent_min"
 """Option of a device: so many minutes without a sign of life are too long; 0: it may be silent for ever."""
 
@@ -41,10 +42,11 @@ class Vitals:
 
 def vitals(readings: Iterable[Reading], now: int) -> Vitals:
     """Of one device, from the last reading of each of its points."""
-    seen, dead, battery = 0, True, None
+    seen, dead, told_at, level = 0, True, 0, 0.0
     for reading in readings:
         seen = max(seen, reading.seen_at, reading.measured_at)
         dead = dead and reading.quality == "stale"
-        if reading.point == "battery" and is_fresh(reading, now):
-            battery = reading.value
+        if reading.point == "battery" and reading.quality == "good":
+            told_at, level = max(reading.measured_at, reading.seen_at), reading.value
+    battery = level if told_at and now - told_at < BATTERY_MS else None
     return Vitals(seen, dead, battery) if seen else Vitals()
