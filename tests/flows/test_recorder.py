@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 from sqlalchemy import event, insert, select, update
 from sqlalchemy.exc import OperationalError
 
@@ -17,6 +18,8 @@ from insula.bus.memory import MemoryBus
 from insula.bus.port import Outgoing
 from insula.clock import ManualClock, settle
 from insula.messages import (
+    Alert,
+    AlertEvent,
     BuildingSettings,
     Command,
     CommandResult,
@@ -31,6 +34,7 @@ from insula.messages import (
 )
 from insula.recorder.recorder import ENOUGH, FULL, LIMIT, READER, Recorder
 from insula.recorder.selection import Selection
+from insula.store.alerts import list_alerts
 from insula.store.building import import_plan
 from insula.store.devices import list_devices
 from insula.store.engine import Store
@@ -509,3 +513,26 @@ async def test_events_of_devices_that_are_gone_and_with_long_texts_are_kept(benc
     (row,) = (await asked_of(bench, bench.blind)).rows
     assert row.decision is not None
     assert [(one.outcome, one.reason[:12], len(one.reason)) for one in row.results] == [("failed", "because beca", 500)]
+
+
+# --- alerts
+
+
+async def test_what_became_of_an_alert_is_stored_once(bench: Bench) -> None:
+    recorder = await bench.record()
+    raised = Alert(key="device-3.away", kind="away", severity="warning", text="é silent", device_id=3, raised_at=MINUTE)
+    seen = replace(raised, acknowledged_at=2 * MINUTE, acknowledged_by="anna")
+    over = replace(seen, cleared_at=3 * MINUTE)
+    steps = (("raised", raised), ("acknowledged", seen), ("cleared", over))
+    events = [
+        AlertEvent(id=f"{raised.id}.{what}", at=at, what=what, alert=alert) for at, (what, alert) in enumerate(steps)
+    ]
+    await recorded(bench, recorder, *events[:2])
+    async with bench.store.read() as connection:
+        assert await list_alerts(connection) == [seen]
+    again = Alert(key="device-3.away", kind="away", severity="info", text="x", raised_at=5 * MINUTE)
+    await recorded(bench, recorder, *events, AlertEvent(id=f"{again.id}.raised", at=9, what="raised", alert=again))
+    async with bench.store.read() as connection:
+        assert await list_alerts(connection) == [again, over]
+        assert await list_alerts(connection, limit=1) == [again]
+        assert await list_alerts(connection, before=(again.raised_at, again.id)) == [over]
