@@ -36,6 +36,9 @@ def post_json(url: str, path: str, body: Any) -> Any:
 def _json(url: str, path: str, body: bytes | None) -> Any:
     try:
         request = Request(f"{url}{path}", body, {"Content-Type": "application/json"})
+    except ValueError as error:
+        raise InputError(f"{url}: no address: {error}") from error
+    try:
         with open_answer(request, url, TIMEOUT_S) as answer:
             return json.load(answer)
     except (HTTPException, OSError) as error:
