@@ -7,7 +7,7 @@ from urllib.parse import quote
 from cyclopts import App, Parameter
 from rich.console import Console
 from rich.markup import escape
-from rich.table import Table
+from rich.table import Column, Table
 
 from insula.ask import get_json, post_json
 
@@ -107,7 +107,8 @@ def _devices(rows: list[dict[str, Any]]) -> Table:
 
 
 def _alerts(found: list[dict[str, Any]]) -> Table:
-    table = Table("since", "severity", "alert", "key", "acknowledged", "over", title="Alerts", title_justify="left")
+    key = Column("key", no_wrap=True)  # to be typed, or copied
+    table = Table("since", "severity", "alert", key, "acknowledged", "over", title="Alerts", title_justify="left")
     for alert in found:
         seen = _time(alert.get("acknowledged_at"))
         by = alert["acknowledged_by"]

@@ -183,7 +183,7 @@ def test_how_long_a_device_may_be_silent() -> None:
 def test_vitals_are_of_all_its_points() -> None:
     some = [reading("temperature", 20, NOON), reading("battery", 42, NOON - MINUTE)]
     assert vitals(some, NOON) == Vitals(NOON, False, 42)
-    assert vitals([replace(one, quality="stale") for one in some], NOON) == Vitals(NOON, True, None)
+    assert vitals([replace(one, quality="stale") for one in some], NOON) == Vitals(NOON, True, 42)
     assert vitals(some, NOON + 3 * 86_400_000).battery is None
     assert vitals([], NOON) == Vitals()
 

@@ -7,7 +7,8 @@ from insula.messages import DeviceRecord, Reading
 from insula.points import ROLES
 
 BATTERY_MS = 2 * 86_400_000
-"""A battery's level is known for so long after the device's last sign of life: a node that sleeps wakes once a day."""
+"""A battery's level is known for so long after the device's last sign of life, also of a dead one: a node that sleeps
+wakes once a day."""
 SILENT_MIN = "silent_min"
 """Option of a device: so many minutes without a sign of life are too long; 0: it may be silent for ever."""
 
@@ -46,7 +47,7 @@ def vitals(readings: Iterable[Reading], now: int) -> Vitals:
     for reading in readings:
         seen = max(seen, reading.seen_at, reading.measured_at)
         dead = dead and reading.quality == "stale"
-        if reading.point == "battery" and reading.quality == "good":
+        if reading.point == "battery" and reading.quality != "uncertain":
             told_at, level = max(reading.measured_at, reading.seen_at), reading.value
     battery = level if told_at and now - told_at < BATTERY_MS else None
     return Vitals(seen, dead, battery) if seen else Vitals()
