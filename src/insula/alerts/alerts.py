@@ -31,7 +31,7 @@ HEALTH_S = 5.0
 RETRY_S = 1.0
 SETTLE_MS = 60_000
 """After so long (real time) of leading, what has said nothing of itself is no part of the building."""
-LOT = 500
+LOT = 200
 """Devices looked at before others have their turn."""
 ALERT = "alert/"
 
