@@ -15,6 +15,7 @@ from insula.alerts.notices import GATHER_S, Notice
 from insula.building.demo import demo_building
 from insula.clock import ManualClock, settle
 from insula.errors import Unavailable
+from insula.gateways import run
 from insula.messages import AlertEvent
 from tests.flows.house import House, house
 
@@ -112,8 +113,16 @@ async def watch(tmp_path: Path, clock: ManualClock) -> AsyncIterator[Watch]:
         yield it
 
 
+@pytest.fixture(autouse=True)
+def seldom(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Values come again each half minute: hours pass in these tests."""
+    monkeypatch.setattr(run, "RESEND_S", 30.0)
+    monkeypatch.setattr(run, "HEALTH_S", 10.0)
+    monkeypatch.setattr(part, "LOOK_S", 10.0)
+
+
 async def test_where_all_is_well_there_is_no_alert(watch: Watch) -> None:
-    await watch.live(120)
+    await watch.live(70)
     assert (await watch.open(), watch.steps, watch.post.sent) == ([], [], [])
 
 
@@ -127,7 +136,7 @@ async def test_a_sensor_that_falls_silent_is_one_alert_that_ends_when_it_returns
     assert await watch.keys() == [away]
     answer = await watch.home.http.post(f"/api/v1/alerts/{away}/acknowledge", json={"by": "anna"})
     assert (answer.status_code, answer.json()["acknowledged_by"]) == (200, "anna")
-    await watch.live(60, silent=[sensor.device_id])
+    await watch.live(10, silent=[sensor.device_id])
     assert (await watch.open())[0]["acknowledged_by"] == "anna"
     await watch.live(2)
     assert await watch.keys() == []
@@ -161,12 +170,12 @@ async def test_a_dead_gateway_with_a_hundred_devices_is_one_alert_and_one_messag
         await watch.live(3)
         assert await watch.keys() == ["gateway-zwave.away"]
         assert "with 100 devices: cable pulled" in (await watch.open())[0]["text"]
-        for _ in range(40):
+        for _ in range(10):
             await clock.advance(MINUTE)
         assert watch.steps == ["raised gateway-zwave.away"]
         assert len(watch.post.sent) == 1
         watch.home.zwave.restore()
-        await watch.live(20)
+        await watch.live(7)
         assert watch.steps == ["raised gateway-zwave.away", "cleared gateway-zwave.away"]
         assert len(watch.post.sent) == 2
 
