@@ -18,6 +18,7 @@ from insula.alerts.conditions import (
     of_device,
     of_gateway,
     of_part,
+    taken_away,
 )
 from insula.alerts.orders import Order, Orders
 from insula.building.vitals import SILENT_MIN, Vitals, silent_after, vitals
@@ -256,6 +257,14 @@ def test_a_bus_is_full_from_nine_tenths_on_and_well_again_below_seven() -> None:
     }
     assert (found[34], found[40]) == ({}, {"load": None})
     assert found[45]["load"] is not None
+
+
+def test_one_of_several_that_was_taken_away_is_not_waited_for() -> None:
+    old, now = health(part="recorder", instance="1"), NOON + 601_000
+    assert not taken_away(old, [old], now)
+    assert taken_away(old, [old, health(part="recorder", instance="2", at=now)], now)
+    assert not taken_away(old, [old, health(part="controller", at=now)], now)
+    assert not taken_away(old, [old, health(part="recorder", instance="2", at=now)], NOON + 60_000)
 
 
 def test_keys_are_fit_for_an_address() -> None:

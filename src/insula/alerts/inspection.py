@@ -32,8 +32,10 @@ class Inspection:
 
     def parts(self) -> Iterator[AlertEvent]:
         now, real = self._clock.now(), self._clock.real()
-        for name, health in self._known.parts():
-            found = conditions.of_part(name, health, real, self._limits)
+        parts = dict(self._known.parts())
+        for name, health in parts.items():
+            gone = conditions.taken_away(health, parts.values(), real)
+            found = {} if gone else conditions.of_part(name, health, real, self._limits)
             yield from self._book.judge(part_subject(name), PART_KINDS, found, now, real)
 
     def gateways(self, devices: Iterable[DeviceRecord]) -> Iterator[AlertEvent]:
