@@ -297,6 +297,7 @@ async def test_a_part_that_is_silent_is_an_alert(watch: Watch) -> None:
     await watch.live(3)
     recorder = next(task for task in watch.home.tasks if task.get_name() == "recorder")
     recorder.cancel()
+    await asyncio.wait([recorder])
     await watch.live(2)
     assert await watch.keys() == ["part-recorder_1.away"]
 
