@@ -17,6 +17,7 @@ from insula.bus.devices import DeviceIndex
 from insula.bus.memory import MemoryBus
 from insula.clock import ManualClock, settle
 from insula.controller.controller import Controller
+from insula.controller.outbox import LATER_S
 from insula.messages import (
     BuildingSettings,
     BusMessage,
@@ -173,6 +174,7 @@ async def test_somebody_comes_and_the_radiator_is_opened(it: Flow) -> None:
 async def test_each_command_is_explained(it: Flow) -> None:
     await it.quiet(humidity=60)
     (blind,) = it.commands()
+    await it.clock.advance(LATER_S)
     (decision,) = it.take(Decision)
     assert (decision.command_id, decision.rule, decision.room_id) == (blind.id, "blinds close when humid", 1)
     assert decision.values["humidity"] == 60

@@ -7,6 +7,7 @@ from typing import Any
 import structlog
 
 from insula.bus.channel import Channel
+from insula.clock import Clock
 from insula.errors import InputError, Unavailable
 from insula.messages import BusMessage, Command
 
@@ -15,13 +16,18 @@ log = structlog.get_logger("insula.controller")
 MOST = 500
 """So many calls may wait for the bus; then deciding waits too."""
 
+LATER_S = 0.005
+"""What explains a command follows it after so long, when the gateway has it (real time)."""
+
 
 class Outbox:
     """Deciding does not wait until the bus has what was decided before: of a burst each message would wait for all the
     answers before its own. Commands go ahead of what explains them, which would hold them up at the broker."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, clock: Clock) -> None:
         self._channel = channel
+        self._clock = clock
+        self._later: list[BusMessage] = []
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def put(self, messages: Sequence[BusMessage]) -> None:
@@ -35,10 +41,20 @@ class Outbox:
 
     async def _send(self, messages: Sequence[BusMessage]) -> None:
         commands = [message for message in messages if isinstance(message, Command)]
-        if commands:
-            await self._channel.send(*commands)
-        if len(commands) < len(messages):
-            await self._channel.send(*(message for message in messages if not isinstance(message, Command)))
+        others = [message for message in messages if not isinstance(message, Command)]
+        if not commands:
+            await self._channel.send(*others)
+            return
+        await self._channel.send(*commands)
+        self._later += others
+        await self._clock.real_sleep(LATER_S)
+        await self._explain()
+
+    async def _explain(self) -> None:
+        """All that waits, be it of other calls."""
+        later, self._later = self._later, []
+        if later:
+            await self._channel.send(*later)
 
     async def _start(self, sending: Coroutine[Any, Any, None]) -> None:
         if len(self._under_way) >= MOST:
@@ -49,10 +65,12 @@ class Outbox:
         await asyncio.sleep(0)
 
     async def close(self) -> None:
+        """Commands that are sent are still explained."""
         for task in self._under_way:
             task.cancel()
         if self._under_way:
             await asyncio.wait(self._under_way)
+        await _sent(self._explain())
 
 
 async def _sent(sending: Awaitable[None]) -> None:
