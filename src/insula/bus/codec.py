@@ -32,6 +32,8 @@ from insula.bus.wire import (
 from insula.errors import Undecodable, UnknownDevice
 from insula.messages import (
     COMMAND_LIFE_MS,
+    Acknowledge,
+    AlertEvent,
     BusMessage,
     Command,
     CommandResult,
@@ -48,11 +50,22 @@ T = TypeVar("T")
 
 RESULT = "result"
 DECISION = "decision"
+ALERT = "alert"
+ACKNOWLEDGE = "acknowledge"
+
+Event = CommandResult | Decision | AlertEvent | Acknowledge
+EVENT_TYPES: dict[str, type[Event]] = {
+    RESULT: CommandResult,
+    DECISION: Decision,
+    ALERT: AlertEvent,
+    ACKNOWLEDGE: Acknowledge,
+}
+"""By key, what is on topic ``events``."""
 
 _encode = msgspec.json.Encoder().encode
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {
     type_: msgspec.json.Decoder(type_)
-    for type_ in (WireReading, WireCommand, CommandResult, Decision, DeviceRecord, *STATE_TYPES.values())
+    for type_ in (WireReading, WireCommand, DeviceRecord, *EVENT_TYPES.values(), *STATE_TYPES.values())
 }
 
 
@@ -67,6 +80,8 @@ class Codec:
             Command: self._encode_command,
             CommandResult: self._encode_result,
             Decision: self._encode_decision,
+            AlertEvent: lambda event: self._event(ALERT, _encode(event), event.alert.room_id),
+            Acknowledge: lambda event: self._event(ACKNOWLEDGE, _encode(event), None),
             DeviceRecord: _encode_device,
             **dict.fromkeys(STATE_TYPES.values(), _encode_state),
         }
@@ -245,12 +260,10 @@ def _encode_state(value: StateValue) -> Outgoing:
     return Outgoing("state", state_key(value), _encode(value))
 
 
-def _decode_event(record: Record, value: bytes) -> CommandResult | Decision:
-    if record.key == RESULT:
-        return _parse(CommandResult, value)
-    if record.key == DECISION:
-        return _parse(Decision, value)
-    raise Undecodable(f"no such key on topic events: {record.key!r}")
+def _decode_event(record: Record, value: bytes) -> Event:
+    if record.key not in EVENT_TYPES:
+        raise Undecodable(f"no such key on topic events: {record.key!r}")
+    return _parse(EVENT_TYPES[record.key], value)
 
 
 def _decode_device(record: Record, value: bytes) -> DeviceRecord:

@@ -41,7 +41,7 @@ class Controller:
         self.known = Known()
         self.counters = {"readings": 0.0, "decisions": 0.0, "commands": 0.0, "leases": 0.0}
         self._channel = channel
-        self._outbox = Outbox(channel)
+        self._outbox = Outbox(channel, clock)
         self._aside = Aside()
         self._clock = clock
         self._instance = instance
