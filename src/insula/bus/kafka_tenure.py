@@ -1,8 +1,8 @@
 """For how long a member of a group of Kafka is sure of its share.
 
-A process that stood still (SIGSTOP, a virtual machine that was moved) wakes up in the belief that it is still a member.
-So a member commits offsets that mean nothing: brokers take a commit from members of the group's present generation alone,
-and a member that they took one from is theirs for a session's length after. When it was sent is known here.
+A process that stood still (SIGSTOP, a virtual machine that was moved) wakes up in the belief that it is still a
+member. So a member commits offsets that mean nothing: brokers take a commit from members of the group's present
+generation alone, and whom they took one from stays a member for a session's length. When it was sent is known here.
 """
 
 import time

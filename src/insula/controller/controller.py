@@ -9,7 +9,7 @@ from insula.building.state import RoomState
 from insula.bus.channel import Channel, Reader, Received
 from insula.bus.codec import RESULT
 from insula.bus.health import tell_health
-from insula.bus.port import Partition, Record
+from insula.bus.port import Membership, Partition, Record
 from insula.bus.topics import EVENTS, KNX, STATE, ZWAVE, partition_of
 from insula.clock import Clock
 from insula.controller.decisions import decisions
@@ -29,6 +29,10 @@ from insula.messages import (
 log = structlog.get_logger("insula.controller")
 
 
+DOUBT_MS = 500
+"""While it is not certain whether a room is still ours, it is looked at so often (building's clock)."""
+
+
 class Controller:
     """Decides for the rooms that are assigned to it among the controllers, and keeps the others' state warm."""
 
@@ -39,6 +43,7 @@ class Controller:
         self._clock = clock
         self._instance = instance
         self._assigned: set[int] = set()
+        self._membership: Membership | None = None
         self._moments: Moments[int] = Moments(clock.now, clock.sleep_until)
         self._expiries: Moments[str] = Moments(clock.real, self._real_sleep_until)
         self._waiting: dict[str, tuple[int, int, str]] = {}
@@ -62,7 +67,7 @@ class Controller:
             await state.close()
 
     async def _decide_and_follow(self, events: Reader, state: Reader) -> None:
-        membership = await self._channel.bus.join(
+        self._membership = membership = await self._channel.bus.join(
             "controller", KNX.name, assigned=self._take_over, revoked=self._hand_over
         )
         try:
@@ -100,7 +105,7 @@ class Controller:
         while True:
             for moment, room_id in await self._moments.due():
                 room = self.known.rooms.get(room_id)
-                if room is not None and self._decides(room):
+                if room is not None and self._is_assigned(room):
                     await self._end_leases(room)
                     await self._send(self._decide(room, f"time:{moment}"))
 
@@ -149,6 +154,10 @@ class Controller:
         self._assigned -= {number for _, number in partitions}
 
     def _decides(self, room: RoomState) -> bool:
+        """Asked again before each decision, lease and lesson: after it stood still, another may decide meanwhile."""
+        return self._is_assigned(room) and self._membership is not None and self._membership.certain()
+
+    def _is_assigned(self, room: RoomState) -> bool:
         return partition_of(KNX.name, room.room_id) in self._assigned
 
     def _devices_changed(self) -> None:
@@ -239,6 +248,8 @@ class Controller:
     async def _end_leases(self, room: RoomState) -> None:
         now = self._clock.now()
         for lease in [lease for lease in room.leases.values() if lease.until <= now]:
+            if not self._decides(room):
+                return
             self.known.rooms.release(lease.device_id)
             await self._publish(self._channel.forget(STATE.name, f"lease/{lease.device_id}"))
 
@@ -248,9 +259,12 @@ class Controller:
 
     def _decide(self, room: RoomState, cause: str) -> Sequence[BusMessage]:
         """The commands that are due in this room, each with its explanation; wakes again when that may change."""
-        if self.known.rules is None or not self._decides(room):
-            return ()
         now = self._clock.now()
+        if self.known.rules is None or not self._is_assigned(room):
+            return ()
+        if not self._decides(room):
+            self._moments.add(now + DOUBT_MS, room.room_id)
+            return ()
         if not room.settled(self.known.rules.roles, now):
             self._moments.add(room.settled_at, room.room_id)
             return ()

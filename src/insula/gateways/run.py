@@ -85,6 +85,8 @@ class GatewayRunner:
         stop_listening = self._channel.devices.on_change(changed.set)
         try:
             await self._leadership.open()
+            if not self._leadership.leads:
+                self._outbox.stand_by()
             commands = await self._read([self._protocol, EVENTS.name], "end", self._concerns_us)
             state = await self._read([STATE.name], "beginning", _concerns_gateways)
             await self._catch_up(state)
