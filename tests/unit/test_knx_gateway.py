@@ -78,6 +78,9 @@ class Told:
     def dead(self, device_id: int, why: str) -> None:
         raise AssertionError("KNX does not say that a device is dead")
 
+    def may_send(self) -> bool:
+        return True
+
     def unknown(self, address: str) -> None:
         self.strangers.append(address)
 

@@ -10,7 +10,7 @@ from insula.building.state import RoomState
 from insula.bus.channel import Channel, Reader, Received
 from insula.bus.codec import RESULT
 from insula.bus.health import tell_health
-from insula.bus.port import Partition, Record
+from insula.bus.port import Membership, Partition, Record
 from insula.bus.topics import EVENTS, KNX, STATE, ZWAVE, partition_of
 from insula.clock import Clock
 from insula.controller.aside import Aside
@@ -34,6 +34,10 @@ AT_ONCE = 50
 """Rooms that are decided for at one moment before others in the event loop have a turn."""
 
 
+DOUBT_MS = 500
+"""While it is not certain whether a room is still ours, it is looked at so often (building's clock)."""
+
+
 class Controller:
     """Decides for the rooms that are assigned to it among the controllers, and keeps the others' state warm."""
 
@@ -47,6 +51,7 @@ class Controller:
         self._instance = instance
         self._resends = Resends()
         self._assigned: set[int] = set()
+        self._membership: Membership | None = None
         self._moments: Moments[int] = Moments(clock.now, clock.sleep_until)
         self._expiries: Moments[str] = Moments(clock.real, self._real_sleep_until)
         self._waiting: dict[str, tuple[int, int, str]] = {}
@@ -70,7 +75,7 @@ class Controller:
             await state.close()
 
     async def _decide_and_follow(self, events: Reader, state: Reader) -> None:
-        membership = await self._channel.bus.join(
+        self._membership = membership = await self._channel.bus.join(
             "controller", KNX.name, assigned=self._take_over, revoked=self._hand_over
         )
         try:
@@ -112,7 +117,7 @@ class Controller:
                 messages: list[BusMessage] = []
                 for moment, room_id in due[begin : begin + AT_ONCE]:
                     room = self.known.rooms.get(room_id)
-                    if room is not None and self._decides(room):
+                    if room is not None and self._is_assigned(room):
                         await self._end_leases(room)
                         messages += self._decide(room, f"time:{moment}")
                 await self._outbox.put(messages)
@@ -171,6 +176,10 @@ class Controller:
         self._assigned -= {number for _, number in partitions}
 
     def _decides(self, room: RoomState) -> bool:
+        """Asked again before each decision, lease and lesson: after it stood still, another may decide meanwhile."""
+        return self._is_assigned(room) and self._membership is not None and self._membership.certain()
+
+    def _is_assigned(self, room: RoomState) -> bool:
         return partition_of(KNX.name, room.room_id) in self._assigned
 
     def _devices_changed(self) -> None:
@@ -275,6 +284,8 @@ class Controller:
     async def _end_leases(self, room: RoomState) -> None:
         now = self._clock.now()
         for lease in [lease for lease in room.leases.values() if lease.until <= now]:
+            if not self._decides(room):
+                return
             self.known.rooms.release(lease.device_id)
             await self._outbox.forget(STATE.name, f"lease/{lease.device_id}")
 
@@ -284,9 +295,12 @@ class Controller:
 
     def _decide(self, room: RoomState, cause: str) -> Sequence[BusMessage]:
         """The commands that are due in this room, each with its explanation; wakes again when that may change."""
-        if self.known.rules is None or not self._decides(room):
-            return ()
         now = self._clock.now()
+        if self.known.rules is None or not self._is_assigned(room):
+            return ()
+        if not self._decides(room):
+            self._moments.add(now + DOUBT_MS, room.room_id)
+            return ()
         if not room.settled(self.known.rules.roles, now):
             self._moments.add(room.settled_at, room.room_id)
             return ()

@@ -41,6 +41,9 @@ class FakeFieldBus:
     async def serve(self, devices: Sequence[DeviceRecord]) -> None:
         self.served.append(tuple(devices))
 
+    def lead(self) -> None:
+        """Every value is reported as it comes: there is nothing to read."""
+
     async def run(self, up: Upward) -> None:
         self._up = up
         try:

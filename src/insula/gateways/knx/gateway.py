@@ -46,7 +46,7 @@ class KnxGateway:
         self._devices: dict[int, DeviceRecord] = {}
         self._addresses = AddressIndex()
         pause_s = 1 / (self.telegrams_per_s * READ_SHARE) if self.telegrams_per_s else 0.0
-        self._states = StateReader(self._link, clock, pause_s)
+        self._states = StateReader(self._link, clock, pause_s, self.may_send)
         self._heard = self._sent = 0
         self._hands: dict[tuple[int, str], tuple[Origin, int]] = {}
         """Who drove a device's group of roles from outside last, and until when that is believed (real ms)."""
@@ -62,6 +62,10 @@ class KnxGateway:
         self._addresses = AddressIndex(devices)
         if self._connected:
             self._states.ask(self._addresses.statuses)
+
+    def lead(self) -> None:
+        if self._connected:
+            self._states.ask_again(self._addresses.statuses)
 
     async def run(self, up: Upward) -> None:
         self._up = up
@@ -82,6 +86,9 @@ class KnxGateway:
         self._assume(telegram)
 
     # --- what the link tells
+
+    def may_send(self) -> bool:
+        return self._up.may_send()
 
     def connected(self) -> None:
         self._connected = True
