@@ -235,6 +235,17 @@ async def test_what_others_ask_and_what_we_sent_ourselves_says_nothing(kit: Kit)
     assert kit.reports() == []
 
 
+async def test_every_telegram_loads_the_bus(kit: Kit) -> None:
+    before = kit.gateway.telegrams
+    kit.receive("4/4/1", GroupValueRead(), source=SWITCH)
+    kit.receive("4/4/1", GroupValueWrite(byte(0xFF)))
+    kit.receive("4/4/1", GroupValueWrite(byte(0)), source=OURS)
+    await kit.wish(1, "position", 20)
+    assert kit.gateway.telegrams == before + 3
+    assert len(kit.written()) == 1
+    kit.reports()
+
+
 async def test_a_telegram_that_fits_no_point_is_counted(kit: Kit) -> None:
     kit.receive("9/0/9", GroupValueWrite(ON))
     assert kit.strangers() == ["9/0/9"]

@@ -9,8 +9,10 @@ from litestar.openapi import OpenAPIConfig
 from litestar.params import FromPath
 
 from insula import __version__
+from insula.api.alerts import AlertBoard, alert_routes
 from insula.api.bus import BusWindow, bus_routes
 from insula.api.commands import Commands
+from insula.api.devices import DeviceHealth, device_health_route
 from insula.api.errors import NotFound
 from insula.api.health import HealthBoard, health_route
 from insula.api.legacy import LegacyApi, legacy_router
@@ -38,12 +40,13 @@ class Api:
     values: LastValues
     health: HealthBoard
     window: BusWindow
+    alerts: AlertBoard
 
     async def run(self) -> None:
         """Follow the bus, for ever; the beacons are to be loaded before (``places.load``). The streams end with it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for part in (self.places, self.commands, self.values, self.health):
+                for part in (self.places, self.commands, self.values, self.health, self.alerts):
                     name = f"api {type(part).__name__}"
                     tasks.create_task(begin_again(name, part.run, self.clock), name=name)
                 tasks.create_task(tell_health(self.channel, self.clock, self._health))
@@ -57,11 +60,19 @@ class Api:
 def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1") -> Api:
     """``instance``: its name in /health."""
     places, commands = Places(store, channel), Commands(channel, clock)
-    values, health, window = LastValues(channel, commands.saw), HealthBoard(channel, clock), BusWindow(channel)
+    values = LastValues(channel, clock, commands.saw)
+    health, window = HealthBoard(channel, clock), BusWindow(channel)
+    alerts = AlertBoard(channel, clock)
+    devices = DeviceHealth(channel, values, health, alerts, clock)
     legacy = legacy_router(LegacyApi(places, commands, values, store, clock))
     modern = Router(
         path="/api/v1",
-        route_handlers=[_command_route(commands), *bus_routes(channel, window)],
+        route_handlers=[
+            _command_route(commands),
+            *bus_routes(channel, window),
+            *alert_routes(alerts, store),
+            device_health_route(devices),
+        ],
         exception_handlers={Exception: problem},
     )
     app = Litestar(
@@ -70,7 +81,7 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
         exception_handlers={Exception: problem},
         logging_config=None,
     )
-    return Api(channel, clock, instance, app, places, commands, values, health, window)
+    return Api(channel, clock, instance, app, places, commands, values, health, window, alerts)
 
 
 def _command_route(commands: Commands) -> Any:

@@ -51,8 +51,14 @@ class FieldBus(Protocol):
     telegrams_per_s: float
     """What the bus may be given, real time; 0 = no limit."""
     burst: int
+    carries_per_s: float
+    """Telegrams that the field bus can carry at most, everybody's; 0: they are not counted."""
     concurrent: int
     """How many ``send`` may be under way at once (KNX: 1, Z-Wave: 8); never two of one device."""
+
+    @property
+    def telegrams(self) -> int:
+        """Seen on the field bus so far, ours among them."""
 
     async def serve(self, devices: Sequence[DeviceRecord]) -> None:
         """The devices of this gateway, all of them; called at start and after each change, connected or not."""

@@ -39,6 +39,7 @@ class Reports:
 
     def connected(self) -> None:
         self._state.gate.connected, self._state.why = True, ""
+        self._state.connected_at = self._clock.now()
         log.info("connected", gateway=self._state.values.gateway_id)
         self._on_link()
 

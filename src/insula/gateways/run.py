@@ -18,6 +18,7 @@ from insula.clock import Clock
 from insula.gateways import reasons
 from insula.gateways.commands import Commands
 from insula.gateways.leadership import Leadership
+from insula.gateways.load import BusLoad
 from insula.gateways.outbox import LOT, Outbox
 from insula.gateways.port import FieldBus
 from insula.gateways.reports import Reports
@@ -67,7 +68,7 @@ class GatewayRunner:
         self._clock = clock
         self._name = f"gateway {gateway_id} {instance}"
         self._state = GatewayState(LastValues(gateway_id))
-        self._outbox = Outbox(channel, clock)
+        self._load = BusLoad()
         self._leadership = Leadership(
             gateway_id, [protocol, EVENTS.name], channel.bus, gained=self._take_over, lost=self._hand_over
         )
@@ -255,6 +256,9 @@ class GatewayRunner:
     def _counters(self) -> Mapping[str, float]:
         return {
             **{name: self._state.counters[name] for name in COUNTERS},
+            "connected_since": self._state.connected_at,
+            "bus_per_s": round(self._load.per_s(self._field_bus.telegrams, self._clock.real()), 2),
+            "bus_limit_per_s": self._field_bus.carries_per_s,
             "pending": self._commands.pending,
             "undecodable": sum(reader.undecodable for reader in self._readers),
             "dropped": self._outbox.dropped,

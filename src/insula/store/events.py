@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from insula.messages import Command, CommandResult, Decision, Origin
 from insula.store import tables
+from insula.store.alerts import AlertIn, alert_row
 
 ID_LENGTH = 64
 TEXT_LENGTH = 200
@@ -33,7 +34,7 @@ class DecisionIn:
     timestamp: int
 
 
-EventIn = ResultIn | DecisionIn
+EventIn = ResultIn | DecisionIn | AlertIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,13 +70,16 @@ class Page:
 
 async def add_events(connection: AsyncConnection, events: Iterable[EventIn]) -> None:
     """Store these; one whose id is there already is passed over."""
-    results, decisions = [], []
+    results, decisions, alerts = [], [], []
     for event in events:
-        if isinstance(event, ResultIn):
-            results.append(_result_row(event))
-        else:
-            decisions.append(_decision_row(event))
-    for table, rows in ((tables.CommandResult, results), (tables.Decision, decisions)):
+        match event:
+            case ResultIn():
+                results.append(_result_row(event))
+            case DecisionIn():
+                decisions.append(_decision_row(event))
+            case AlertIn():
+                alerts.append(alert_row(event))
+    for table, rows in ((tables.CommandResult, results), (tables.Decision, decisions), (tables.AlertEvent, alerts)):
         if rows:
             statement = insert(table).prefix_with("OR IGNORE", dialect="sqlite").prefix_with("IGNORE", dialect="mysql")
             await connection.execute(statement, rows)

@@ -40,6 +40,8 @@ class StateReader:
         self._clock = clock
         self._pause_s = pause_s
         self._may_read = may_read
+        self.asked = 0
+        """Telegrams that were sent to read states."""
         self._due: dict[GroupAddress, Due] = {}
         self._asked: frozenset[StatusAddress] = frozenset()
         """On this connection."""
@@ -113,6 +115,7 @@ class StateReader:
         self._due[address] = Due(self._clock.real() + round(wait_s * 1000), tries + 1)
         try:
             await self._link.send(to_read(address))
+            self.asked += 1
         except CommandError as error:
             if not tries:
                 log.info("state not read", address=str(address), why=str(error))

@@ -40,6 +40,8 @@ class ZwaveGateway:
     def __init__(self, options: Mapping[str, GatewayOption], clock: Clock) -> None:
         self.telegrams_per_s = 0.0
         self.burst = 1
+        self.carries_per_s = 0.0
+        self.telegrams = 0
         self.concurrent = 8
         self._url = str(options.get("url", URL))
         self._clock = clock

@@ -1,0 +1,56 @@
+"""One question to the API of a running Insula, over HTTP."""
+
+import json
+from http.client import HTTPException, InvalidURL
+from typing import Any
+from urllib.error import HTTPError, URLError
+from urllib.request import Request, urlopen
+
+from insula.errors import InputError, Unavailable
+
+TIMEOUT_S = 30.0
+
+
+def open_answer(request: str | Request, url: str, timeout_s: float | None = None) -> Any:
+    """``url``: the API's address, for the errors. Raises InputError: no address, or refused, and why; Unavailable:
+    nobody answers there."""
+    try:
+        return urlopen(request) if timeout_s is None else urlopen(request, timeout=timeout_s)
+    except HTTPError as error:
+        with error:
+            raise InputError(f"{url}: {_title(error.read()) or error}") from error
+    except URLError as error:
+        raise Unavailable(f"{url}: {getattr(error.reason, 'strerror', None) or error.reason}") from error
+    except (ValueError, InvalidURL) as error:
+        raise InputError(f"{url}: no address: {error}") from error
+
+
+def get_json(url: str, path: str) -> Any:
+    return _json(url, path, None)
+
+
+def post_json(url: str, path: str, body: Any) -> Any:
+    return _json(url, path, json.dumps(body).encode())
+
+
+def _json(url: str, path: str, body: bytes | None) -> Any:
+    try:
+        request = Request(f"{url}{path}", body, {"Content-Type": "application/json"})
+    except ValueError as error:
+        raise InputError(f"{url}: no address: {error}") from error
+    try:
+        with open_answer(request, url, TIMEOUT_S) as answer:
+            return json.load(answer)
+    except (HTTPException, OSError) as error:
+        raise Unavailable(f"{url}: the answer broke off: {error}") from error
+    except ValueError as error:
+        raise InputError(f"{url}: no answer of Insula's ({error})") from error
+
+
+def _title(body: bytes) -> str:
+    """What a problem of the API says; empty for an answer that is none."""
+    try:
+        problem = json.loads(body)
+    except ValueError:
+        return ""
+    return str(problem.get("title", "")) if isinstance(problem, dict) else ""
