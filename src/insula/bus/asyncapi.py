@@ -9,15 +9,15 @@ from typing import Any
 import msgspec
 
 from insula import __version__
-from insula.bus.codec import DECISION, RESULT
+from insula.bus.codec import EVENT_TYPES
 from insula.bus.keys import STATE_TYPES
 from insula.bus.topics import DB, END_OF_DEVICES, EVENTS, STATE, TOPICS, Topic
 from insula.bus.wire import COMMANDS, READ_POINT, READINGS, SET_POINT, Action, WireCommand, WireReading
-from insula.messages import CommandResult, Decision, DeviceRecord
+from insula.messages import CommandResult, Decision, DeviceRecord, LeaseEnd
 
 Schema = dict[str, Any]
 
-TYPES = (WireReading, WireCommand, CommandResult, Decision, DeviceRecord, *STATE_TYPES.values())
+TYPES = (WireReading, WireCommand, *EVENT_TYPES.values(), DeviceRecord, *STATE_TYPES.values())
 SCHEMAS = "#/components/schemas/"
 HEADERS: Schema = {
     "type": "object",
@@ -28,6 +28,11 @@ HEADERS: Schema = {
     },
 }
 """Of readings, when Insula's own parts send them."""
+ABOUT_EVENTS: dict[type, str] = {
+    CommandResult: "What became of a command",
+    Decision: "Why the controller sent a command",
+    LeaseEnd: "Somebody asks that nobody hold a device any more",
+}
 ABOUT = """\
 Key = the action, value = a JSON object in UTF-8. Fields not listed may be added. Numbers may come in as strings and
 flags as booleans, as programs of 2020 send them; they go out as numbers."""
@@ -70,8 +75,8 @@ def _messages(topic: Topic) -> Iterator[tuple[str, Schema]]:
         for kind, type_ in STATE_TYPES.items():
             yield kind, _message({"pattern": f"^{kind}/"}, _removable(type_), f"{type_.__name__}; null: it is over")
     elif topic is EVENTS:
-        yield RESULT, _message({"const": RESULT}, _of(CommandResult), "What became of a command")
-        yield DECISION, _message({"const": DECISION}, _of(Decision), "Why the controller sent a command")
+        for key, event in EVENT_TYPES.items():
+            yield key, _message({"const": key}, _of(event), ABOUT_EVENTS[event])
     else:
         yield from _points(topic)
 

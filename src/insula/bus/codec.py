@@ -13,6 +13,7 @@ from insula.bus.keys import gateway_key as gateway_key
 from insula.bus.keys import health_key as health_key
 from insula.bus.keys import learned_key as learned_key
 from insula.bus.keys import lease_key as lease_key
+from insula.bus.keys import room_key as room_key
 from insula.bus.port import Outgoing, Record
 from insula.bus.topics import END_OF_DEVICES
 from insula.bus.wire import (
@@ -39,6 +40,7 @@ from insula.messages import (
     CommandResult,
     Decision,
     DeviceRecord,
+    LeaseEnd,
     Origin,
     Reading,
     RuleSet,
@@ -50,11 +52,20 @@ T = TypeVar("T")
 
 RESULT = "result"
 DECISION = "decision"
+LEASE_END = "lease_end"
+
+Event = CommandResult | Decision | LeaseEnd
+EVENT_TYPES: dict[str, type[Event]] = {
+    RESULT: CommandResult,
+    DECISION: Decision,
+    LEASE_END: LeaseEnd,
+}
+"""By key, what is on topic ``events``."""
 
 _encode = msgspec.json.Encoder().encode
 _decoders: dict[Any, msgspec.json.Decoder[Any]] = {
     type_: msgspec.json.Decoder(type_)
-    for type_ in (WireReading, WireCommand, CommandResult, Decision, DeviceRecord, *STATE_TYPES.values())
+    for type_ in (WireReading, WireCommand, DeviceRecord, *EVENT_TYPES.values(), *STATE_TYPES.values())
 }
 
 
@@ -68,6 +79,7 @@ class Codec:
             Command: self._encode_command,
             CommandResult: self._encode_result,
             Decision: self._encode_decision,
+            LeaseEnd: lambda end: self._event(LEASE_END, _encode(end), self._room_of(end.device_id)),
             DeviceRecord: _encode_device,
             **dict.fromkeys(STATE_TYPES.values(), _encode_state),
         }
@@ -274,12 +286,10 @@ def _encode_state(value: StateValue) -> Outgoing:
     return Outgoing("state", state_key(value), _encode(value))
 
 
-def _decode_event(record: Record, value: bytes) -> CommandResult | Decision:
-    if record.key == RESULT:
-        return _parse(CommandResult, value)
-    if record.key == DECISION:
-        return _parse(Decision, value)
-    raise Undecodable(f"no such key on topic events: {record.key!r}")
+def _decode_event(record: Record, value: bytes) -> Event:
+    if record.key not in EVENT_TYPES:
+        raise Undecodable(f"no such key on topic events: {record.key!r}")
+    return _parse(EVENT_TYPES[record.key], value)
 
 
 def _decode_device(record: Record, value: bytes) -> DeviceRecord:

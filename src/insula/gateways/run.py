@@ -20,7 +20,7 @@ from insula.gateways.port import FieldBus
 from insula.gateways.reports import Reports
 from insula.gateways.state import GatewayState
 from insula.gateways.values import LastValues
-from insula.messages import BuildingSettings, Command, DeviceRecord, Health, Lease, Protocol
+from insula.messages import BuildingSettings, Command, DeviceRecord, Health, Lease, Protocol, RoomRecord
 
 log = structlog.get_logger("insula.gateways")
 
@@ -29,6 +29,7 @@ RESEND_S: Final = 5.0
 HEALTH_S: Final = 5.0
 RESTART_S: Final = 1.0
 LEASE: Final = "lease/"
+ROOM: Final = "room/"
 SETTINGS: Final = "settings/"
 COUNTERS: Final = (
     *("commands", "done", "refused", "expired", "failed", "superseded", "telegrams_sent", "repeats"),
@@ -119,6 +120,8 @@ class GatewayRunner:
                     gate.lease(lease)
                 case BuildingSettings() as settings:
                     gate.settings = settings
+                case RoomRecord() as room:
+                    gate.room(room.room_id, room.mode)
                 case None if (device := received.record.key.removeprefix(LEASE)).isdecimal():
                     gate.release(int(device), self._clock.now())
 
@@ -204,4 +207,4 @@ def _not_a_reading(record: Record) -> bool:
 
 
 def _concerns_gateways(record: Record) -> bool:
-    return record.key.startswith((LEASE, SETTINGS))
+    return record.key.startswith((LEASE, ROOM, SETTINGS))
