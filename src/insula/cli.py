@@ -177,7 +177,7 @@ def building_import(
             for change in changes:
                 _say(str(change))
             if changes and not dry_run:
-                await import_plan(store, plan)
+                await import_plan(store, plan, mode="observe")
             _say(f"{len(changes)} changes{', not made' if dry_run else ''}")
 
     _run(work())
