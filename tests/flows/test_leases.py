@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from insula.building.state import RoomState
 from insula.clock import settle
@@ -204,10 +205,7 @@ def test_the_end_is_the_earlier_of_the_two(
 
 def test_each_sensor_of_a_room_has_its_say() -> None:
     state = RoomState(1)
-    other = devices()[2]
-    state.set_devices(
-        [*devices(), type(other)(**{f: getattr(other, f) for f in other.__struct_fields__} | {"device_id": 9})]
-    )
+    state.set_devices([*devices(), replace(devices()[2], device_id=9)])
     state.take(reading("motion", 0, NOON), NOON)
     assert empty_since(state, NOON) is None
     state.take(reading("motion", 0, NOON + MINUTE, device_id=9), NOON + MINUTE)

@@ -120,7 +120,7 @@ class Directory:
             devices=tuple(await list_devices(connection)),
             removed=frozenset(await removed_devices(connection)),
         )
-        return replace(view, former=(kept | before) - view.keys)
+        return replace(view, former=frozenset(kept | before) - view.keys)
 
     async def _publish(self, view: View) -> None:
         """Rooms go first: nobody may drive one before it is known that it is only observed."""

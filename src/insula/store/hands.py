@@ -42,7 +42,8 @@ async def set_mode(store: Store, mode: Mode, scope: Scope, by: str, at: int) -> 
 
 async def building_mode(connection: AsyncConnection) -> Mode:
     """Of the rooms that have none of their own. A building that was there before there were modes is active."""
-    return msgspec.convert(await get_value(connection, MODE) or "active", Mode)
+    mode: Mode = msgspec.convert(await get_value(connection, MODE) or "active", Mode)
+    return mode
 
 
 async def put_building_mode(connection: AsyncConnection, mode: Mode) -> None:

@@ -33,7 +33,7 @@ KEPT = (
     Kept("hours", LogHours, LogHours.c.start, 10 * DAY_MS),
     Kept("days", LogDays, LogDays.c.start, 200 * DAY_MS),
 )
-EVENTS = (Decision, CommandResult)
+EVENTS = (Decision, CommandResult, Move)
 """Kept as long as Log."""
 
 

@@ -44,7 +44,8 @@ async def put_rules(store: Store, ruleset: RuleSet, source: str, by: str, at: in
 async def add_version(connection: AsyncConnection, ruleset: RuleSet, source: str, by: str, at: int) -> Version:
     row = {"version": ruleset.version, "name": ruleset.name, "source": source, "by": by[:200], "at": at}
     done = await connection.execute(insert(RuleVersion), {**row, "rules": msgspec.to_builtins(ruleset)})
-    return Version(int(done.inserted_primary_key[0]), ruleset, source, by, at)
+    (id_,) = done.inserted_primary_key or (0,)
+    return Version(int(id_), ruleset, source, by, at)
 
 
 async def edited_rules(connection: AsyncConnection) -> Version | None:
