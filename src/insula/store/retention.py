@@ -7,7 +7,7 @@ from sqlalchemy import Column, Table, bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from insula.building.rollup import HOUR_MS
-from insula.store.tables import CommandResult, Decision, Log, LogDays, LogFiveMinutes, LogHours, Series
+from insula.store.tables import CommandResult, Decision, Log, LogDays, LogFiveMinutes, LogHours, Move, Series
 from insula.store.values import get_value, put_value
 
 DAY_MS = 24 * HOUR_MS
