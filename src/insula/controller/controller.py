@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from insula.building.state import RoomState
 from insula.bus.channel import Channel, Reader, Received
-from insula.bus.codec import LEASE_END, RESULT
+from insula.bus.codec import LEASE_END, RESULT, lease_key
 from insula.bus.health import tell_health
 from insula.bus.port import Partition, Record
 from insula.bus.topics import EVENTS, KNX, STATE, ZWAVE, partition_of
@@ -105,8 +105,8 @@ class Controller:
             for moment, room_id in await self._moments.due():
                 room = self.known.rooms.get(room_id)
                 if room is not None and self._decides(room):
-                    await self._end_leases(room)
-                    await self._send(self._decide(room, f"time:{moment}"))
+                    because = await self._end_leases(room)
+                    await self._send(self._decide(room, f"time:{moment}", because))
 
     async def _expire(self) -> None:
         """Commands that nobody answered are open until they expire (real time)."""
@@ -253,13 +253,15 @@ class Controller:
         for end in self._lease_ends(room).values():
             self._moments.add(end, room.room_id)
 
-    async def _end_leases(self, room: RoomState) -> None:
+    async def _end_leases(self, room: RoomState) -> str:
+        """Those whose time it is; in words, which."""
         now = self._clock.now()
-        for device_id, end in self._lease_ends(room).items():
-            if end <= now:
-                self.known.rooms.release(device_id)
-                await self._publish(self._channel.forget(STATE.name, f"lease/{device_id}"))
+        over = [device_id for device_id, end in self._lease_ends(room).items() if end <= now]
+        for device_id in over:
+            self.known.rooms.release(device_id)
+            await self._publish(self._channel.forget(STATE.name, lease_key(device_id)))
         self._watch_leases(room)
+        return f"nobody holds device {over[0]} any more" if over else ""
 
     def _end_lease(self, end: LeaseEnd) -> None:
         """Somebody wants it over: it ends now, with the others that do."""
