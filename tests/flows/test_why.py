@@ -95,19 +95,22 @@ async def test_that_it_arrived_is_told_with_the_time(home: House) -> None:
 
 
 async def test_the_rules_that_lost_are_named(home: House) -> None:
-    await home.measure(1, "motion", 1)
-    await home.measure(1, "illuminance", 5)
+    weaker = {"name": "blinds half way", "when": "humidity > 45", "target": "blind.position", "value": 40}
+    stronger = {**weaker, "name": "blinds close", "value": 0}
+    await asked(home, "PUT", "/rules", json={"name": "two", "rules": [stronger, weaker]})
     await home.measure(1, "humidity", 60)
-    entries = await told(home, 3)
-    assert [entry["text"] for entry in entries if "lost: blinds open" in entry["text"]]
+    (entry,) = await told(home, 1)
+    assert (entry["rule"], entry["lost"]) == ("blinds close", ["blinds half way"])
+    assert "lost: blinds half way" in entry["text"]
 
 
 async def test_who_moves_by_hand_is_told(home: House) -> None:
     lamp, blind = home.device(1, "level"), home.device(1, "position")
     await home.get("/percentage_dimmers", percentage=35)
+    await home.clock.advance(1)
     home.bus_of(blind).press(blind.device_id, "position", 80, origin=Origin(kind="switch", name="1.1.200"))
-    await settle()
-    await home.channel.bus.publish([Outgoing("knx", "update_state", b"{}"), _by_2020(home)])
+    await home.clock.advance(1)
+    await home.channel.bus.publish([_by_2020(home)])
     entries = await told(home, 3)
     assert [(entry["device_id"], entry["actor"]["kind"], entry["value"]) for entry in entries] == [
         (lamp.device_id, "user", 35),
@@ -177,7 +180,7 @@ async def test_what_cannot_be_asked_is_a_problem(home: House, path: str, status:
 
 async def test_history_comes_from_the_tier_that_fits(home: House) -> None:
     sensor = home.device(1, "humidity")
-    await home.recorded()
+    await home.recorded(40)
     answer = await home.http.get(
         f"{API}/history", params={"device": sensor.device_id, "point": "humidity", "from": home.clock.now() - MINUTE}
     )
