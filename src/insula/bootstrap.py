@@ -8,23 +8,24 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
 from insula.bus.channel import Channel
 from insula.bus.devices import DeviceIndex
-from insula.bus.memory import MemoryBus
 from insula.bus.port import Bus
 from insula.clock import Clock, SystemClock
 from insula.errors import InputError, Unavailable
-from insula.gateways.port import FieldBus
+from insula.garbage import search_seldom
 from insula.heartbeat import beating
-from insula.http import listen, serve
 from insula.messages import GatewayRecord, new_id
 from insula.retry import begin_again
 from insula.settings import Settings
-from insula.store.engine import Store
+
+if TYPE_CHECKING:  # a part that needs no database, or no HTTP, loads nothing of it
+    from insula.gateways.port import FieldBus
+    from insula.store.engine import Store
 
 log = structlog.get_logger("insula")
 
@@ -44,7 +45,8 @@ class Installation:
 
     settings: Settings
     clock: Clock
-    store: Store
+    database: "Store | None"
+    """None: none of its parts needs it."""
     bus: Bus
     channel: Channel
     run_id: str = field(default_factory=new_id)
@@ -52,6 +54,12 @@ class Installation:
     http: socket.socket | None = None
     """Listening already, if the API is among the parts."""
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def store(self) -> "Store":
+        if self.database is None:
+            raise RuntimeError("these parts have no database")
+        return self.database
 
     @property
     def port(self) -> int:
@@ -76,11 +84,11 @@ class Installation:
 
     async def run(self, parts: Collection[str] = PARTS) -> None:
         """Run these parts until cancelled."""
-        from insula.store.state import replay_state
-
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(begin_again("devices", self.channel.follow_devices, self.clock), name="devices")
             if self.settings.bus.kind == "memory":
+                from insula.store.state import replay_state
+
                 await replay_state(self.store, self.channel)
             for name in parts:
                 tasks.create_task(begin_again(name, partial(self._run_part, name), self.clock), name=name)
@@ -89,8 +97,10 @@ class Installation:
 
 
 @asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[Store]:
+async def open_store(settings: Settings) -> AsyncIterator["Store"]:
     """The database of these settings, migrated if need be; closed at the end."""
+    from insula.store.engine import Store
+
     Path(settings.data).mkdir(parents=True, exist_ok=True)
     store = Store(settings.database_url)
     await store.start()
@@ -115,7 +125,11 @@ def only_one(folder: Path) -> Iterator[None]:
 @contextmanager
 def listening(settings: Settings, parts: Iterable[str] = PARTS) -> Iterator[socket.socket | None]:
     """The API's socket, before anything else is begun. Raises InputError if its port is taken."""
-    sock = listen(settings.api.host, settings.api.port) if "api" in parts else None
+    sock = None
+    if "api" in parts:
+        from insula.http import listen
+
+        sock = listen(settings.api.host, settings.api.port)
     try:
         yield sock
     finally:
@@ -131,7 +145,7 @@ async def installation(
     in_memory = settings.bus.kind == "memory"
     alone = only_one(Path(settings.data)) if in_memory else nullcontext()
     stored = in_memory or not STORED.isdisjoint(parts)
-    opened = open_store(settings) if stored else nullcontext(Store(settings.database_url))
+    opened = open_store(settings) if stored else nullcontext()
     with alone:
         async with opened as store, open_bus(settings, clock) as (bus, run_id):
             yield Installation(settings, clock, store, bus, Channel(bus, DeviceIndex()), run_id, http)
@@ -141,6 +155,8 @@ async def installation(
 async def open_bus(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Bus, str]]:
     """The bus of these settings, once it is there, and the id of its run; stopped at the end."""
     if settings.bus.kind == "memory":
+        from insula.bus.memory import MemoryBus
+
         bus: Bus = MemoryBus(clock)
         await bus.start()
         run_id = new_id()
@@ -174,6 +190,7 @@ async def run_parts(settings: Settings, parts: Collection[str], ready: Callable[
             tasks.create_task(at.run(parts), name="parts")
             await at.ready.wait()
             heart.ready = True
+            search_seldom()
             ready(at)
 
 
@@ -210,7 +227,7 @@ def _knx(at: Installation) -> Part:
     from insula.gateways.knx.gateway import KnxGateway
     from insula.gateways.supervisor import GatewaySupervisor
 
-    def make(record: GatewayRecord) -> FieldBus:
+    def make(record: GatewayRecord) -> "FieldBus":
         return KnxGateway(record.options, at.clock)
 
     return GatewaySupervisor("knx", make, at.channel, at.clock)
@@ -220,7 +237,7 @@ def _zwave(at: Installation) -> Part:
     from insula.gateways.supervisor import GatewaySupervisor
     from insula.gateways.zwave.gateway import ZwaveGateway
 
-    def make(record: GatewayRecord) -> FieldBus:
+    def make(record: GatewayRecord) -> "FieldBus":
         return ZwaveGateway(record.options, at.clock)
 
     return GatewaySupervisor("zwave", make, at.channel, at.clock)
@@ -238,6 +255,8 @@ class ApiServer:
     api: Any
 
     async def run(self) -> None:
+        from insula.http import serve
+
         assert self.at.http is not None, "the API listens before its part is made"
         await self.api.places.load()
         async with asyncio.TaskGroup() as tasks:

@@ -464,6 +464,23 @@ async def test_two_controllers_share_the_rooms() -> None:
         it.take(Command)
 
 
+async def test_who_takes_rooms_over_decides_by_what_was_said_before() -> None:
+    async with flow(rooms=4) as it:
+        second = it.start("2")
+        await settle(200)
+        for room_id in (1, 2, 3, 4):
+            await it.quiet(room_id)
+        await it.clock.advance(SETTLE_MS / 1000)
+        assert it.commands() == []
+        others = [room for room in second.known.rooms if second.known.rooms.get(room.room_id).last is None]
+        assert others == []
+        it.tasks["1"].cancel()
+        for room_id in (1, 2, 3, 4):
+            await it.channel.send(reading("motion", 1, it.clock.now(), device_id=10 * (room_id - 1) + 3))
+        await settle(200)
+        assert sorted(command.device_id for command in it.commands()) == [2, 12, 22, 32]
+
+
 # --- rules and settings
 
 

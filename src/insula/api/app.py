@@ -64,7 +64,8 @@ class Api:
 def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1") -> Api:
     """``instance``: its name in /health."""
     places, commands = Places(store, channel), Commands(channel, clock)
-    values, health, window = LastValues(channel, commands.saw), HealthBoard(channel, clock), BusWindow(channel)
+    values = LastValues(channel, clock, commands.saw)
+    health, window = HealthBoard(channel, clock), BusWindow(channel)
     board = StateBoard(channel, clock)
     legacy = legacy_router(LegacyApi(places, commands, values, store, clock))
     modern = Router(

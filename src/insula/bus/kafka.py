@@ -2,13 +2,14 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from insula.bus.kafka_client import Link, admin_client, answers, error_of, unavailable
+from insula.bus.kafka_client import Link, admin_client, answers, error_of, few_arenas, unavailable
 from insula.bus.kafka_clock import BrokerClock
 from insula.bus.kafka_readers import KafkaMembership, KafkaSubscription
 from insula.bus.kafka_sender import Sender
@@ -55,6 +56,7 @@ class KafkaBus:
     async def start(self) -> None:
         """Waits, and says so, until the brokers and the topics are there. Raises InputError when a topic is not kept
         as it must be."""
+        few_arenas()
         self._admin = admin_client(self._config)
         told = ""
         while (missing := await self._missing()) is not None:
@@ -105,7 +107,9 @@ class KafkaBus:
         assigned: Assigned | None = None,
         revoked: Revoked | None = None,
     ) -> KafkaSubscription:
-        reader = KafkaSubscription(self, name, self._consumer(group or name), start, slow, assigned, revoked)
+        # librdkafka names all its partitions with each fetch: a consumer a topic hears of a record earlier.
+        consumers = [self._consumer(group or name) for _ in (topics if group is None else ("all",))]
+        reader = KafkaSubscription(self, name, consumers, start, slow, assigned, revoked)
         self._readers.append(reader)
         try:
             if group is None:
@@ -180,8 +184,14 @@ class KafkaBus:
             except KafkaException as exception:
                 if not tries_left:
                     raise unavailable(error_of(exception)) from exception
+            await self._look_for_leaders()
             await self.clock.real_sleep(RETRY_S)
         return {}
+
+    async def _look_for_leaders(self) -> None:
+        """The client keeps to what it knows of a partition's leader, even while brokers answer that it is outdated."""
+        with suppress(KafkaException):
+            await asyncio.to_thread(self._admin.list_topics, timeout=WAIT_S)
 
     async def delete_before(self, positions: Positions) -> None:
         """Raises Unavailable."""
@@ -190,7 +200,12 @@ class KafkaBus:
             if before:
                 await answers(self._admin.delete_records(before, request_timeout=ANSWER_S))
         except KafkaException as exception:
+            await self._look_for_leaders()
             raise unavailable(error_of(exception)) from exception
+
+    def handled_at(self) -> Mapping[str, int]:
+        """Of each reader, when the last record was produced that it has dealt with (ms, real time; 0: none)."""
+        return {reader.name: reader.handled_at for reader in self._readers}
 
     def slow_readers(self) -> Mapping[str, int]:
         """Readers that take no more from the brokers for now. They hold no one up: the records wait there."""
