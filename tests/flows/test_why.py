@@ -197,6 +197,7 @@ async def test_history_comes_from_the_tier_that_fits(home: House) -> None:
 async def test_a_lease_is_listed_and_can_be_ended(home: House) -> None:
     lamp = home.device(1, "level")
     await home.get("/percentage_dimmers", percentage=35)
+    await settle()
     (held,) = (await home.http.get(f"{API}/leases")).json()["leases"]
     assert (held["device_id"], held["name"], held["room_number"], held["reason"]) == (
         lamp.device_id,
