@@ -23,6 +23,7 @@ MAY_IMPORT = {
     "building": FOUNDATION,
     "gateways": FOUNDATION | {"bus"},
     "controller": FOUNDATION | {"bus", "building"},
+    "alerts": FOUNDATION | {"bus", "building"},
     "store": FOUNDATION | {"bus", "building"},
     "recorder": FOUNDATION | {"bus", "building", "store"},
     "directory": FOUNDATION | {"bus", "building", "store"},

@@ -32,7 +32,7 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--rate", type=float, default=2000, help="readings/s")
     parser.add_argument("--commands", type=float, default=4, help="commands/s")
-    parser.add_argument("--gateways", type=int, default=1, help="processes of each protocol; the second stands by")
+    parser.add_argument("--gateways", type=int, default=2, help="processes of each protocol; the second stands by")
     parser.add_argument("--keep", action="store_true", help="keep the folder with everyone's log")
     options = parser.parse_args()
     configure(LogSettings(level="error"))

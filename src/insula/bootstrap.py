@@ -21,9 +21,10 @@ from insula.garbage import search_seldom
 from insula.heartbeat import beating
 from insula.messages import GatewayRecord, new_id
 from insula.retry import begin_again
-from insula.settings import Settings
+from insula.settings import AlertSettings, Settings
 
 if TYPE_CHECKING:  # a part that needs no database, or no HTTP, loads nothing of it
+    from insula.alerts.notices import Messenger
     from insula.gateways.port import FieldBus
     from insula.store.engine import Store
 
@@ -31,7 +32,7 @@ log = structlog.get_logger("insula")
 
 STORED = {"directory", "recorder", "history", "api"}
 """These alone need the database; and the in-memory bus, which begins from what was stored."""
-PARTS = ("directory", "recorder", "history", "knx", "zwave", "controller", "api")
+PARTS = ("directory", "recorder", "history", "knx", "zwave", "controller", "alerts", "api")
 """In one process they start in this order; none needs it."""
 
 
@@ -243,6 +244,36 @@ def _zwave(at: Installation) -> Part:
     return GatewaySupervisor("zwave", make, at.channel, at.clock)
 
 
+def _alerts(at: Installation) -> Part:
+    from insula.alerts.alerts import Alerts
+    from insula.alerts.conditions import Limits
+
+    of = at.settings.alerts
+    limits = Limits(away_ms=int(of.away_s * 1000), battery=of.battery_percent)
+    return Alerts(
+        at.channel,
+        at.clock,
+        list(_messengers(of)),
+        limits=limits,
+        confirm_s=of.confirm_s,
+        throttle_s=of.throttle_s,
+        least=of.least,
+        instance=at.instance,
+    )
+
+
+def _messengers(of: AlertSettings) -> "Iterator[Messenger]":
+    """The ways to people that the settings name."""
+    if of.recipients:
+        from insula.alerts.mail import Mail
+
+        yield Mail(of.smtp_host, of.smtp_port, of.mail_from, of.recipients, of.smtp_user, of.smtp_password, of.smtp_tls)
+    if of.webhook_url:
+        from insula.alerts.webhook import Webhook
+
+        yield Webhook(of.webhook_url)
+
+
 def _api(at: Installation) -> Part:
     from insula.api.app import create_api
 
@@ -271,5 +302,6 @@ _MAKERS: dict[str, Callable[[Installation], Part]] = {
     "knx": _knx,
     "zwave": _zwave,
     "controller": _controller,
+    "alerts": _alerts,
     "api": _api,
 }

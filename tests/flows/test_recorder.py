@@ -22,6 +22,8 @@ from insula.bus.port import Outgoing, Record
 from insula.clock import ManualClock, settle
 from insula.errors import Unavailable
 from insula.messages import (
+    Alert,
+    AlertEvent,
     BuildingSettings,
     Command,
     CommandResult,
@@ -36,6 +38,7 @@ from insula.messages import (
 )
 from insula.recorder.recorder import ENOUGH, FULL, LIMIT, READER, Recorder
 from insula.recorder.selection import Selection
+from insula.store.alerts import list_alerts
 from insula.store.building import import_plan
 from insula.store.devices import list_devices
 from insula.store.engine import Store
@@ -650,3 +653,26 @@ async def test_a_recorder_goes_on_while_the_bus_does_not_say_where_it_ends(
 
     assert await bench.values() == [20.5]
     assert [task.done() for task in bench.tasks] == [False]
+
+
+# --- alerts
+
+
+async def test_what_became_of_an_alert_is_stored_once(bench: Bench) -> None:
+    recorder = await bench.record()
+    raised = Alert(key="device-3.away", kind="away", severity="warning", text="é silent", device_id=3, raised_at=MINUTE)
+    seen = replace(raised, acknowledged_at=2 * MINUTE, acknowledged_by="anna")
+    over = replace(seen, cleared_at=3 * MINUTE)
+    steps = (("raised", raised), ("acknowledged", seen), ("cleared", over))
+    events = [
+        AlertEvent(id=f"{raised.id}.{what}", at=at, what=what, alert=alert) for at, (what, alert) in enumerate(steps)
+    ]
+    await recorded(bench, recorder, *events[:2])
+    async with bench.store.read() as connection:
+        assert await list_alerts(connection) == [seen]
+    again = Alert(key="device-3.away", kind="away", severity="info", text="x", raised_at=5 * MINUTE)
+    await recorded(bench, recorder, *events, AlertEvent(id=f"{again.id}.raised", at=9, what="raised", alert=again))
+    async with bench.store.read() as connection:
+        assert await list_alerts(connection) == [again, over]
+        assert await list_alerts(connection, limit=1) == [again]
+        assert await list_alerts(connection, before=(again.raised_at, again.id)) == [over]

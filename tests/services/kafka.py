@@ -39,12 +39,15 @@ log.cleaner.dedupe.buffer.size=8388608
 log.index.size.max.bytes=65536
 """
 FAILOVER = {
-    "broker.session.timeout.ms": 1500,
-    "broker.heartbeat.interval.ms": 300,
+    "broker.session.timeout.ms": 1000,
+    "broker.heartbeat.interval.ms": 200,
     "controller.quorum.fetch.timeout.ms": 600,
-    "controller.quorum.election.timeout.ms": 300,
-    "controller.quorum.election.backoff.max.ms": 300,
+    "metadata.max.idle.interval.ms": 150,  # what the quorum's members hear from their leader, four times in the above
+    "controller.quorum.election.timeout.ms": 150,
+    "controller.quorum.election.backoff.max.ms": 150,
     "controller.quorum.request.timeout.ms": 600,
+    "replica.fetch.backoff.ms": 100,  # its second was added where a follower heard of a new leader before that one did
+    "replica.fetch.wait.max.ms": 100,  # so long a follower's request stands before it asks for more partitions
 }
 """How soon the others go on without a broker that died; ``deploy/compose.three-brokers.yaml`` says the same."""
 

@@ -40,6 +40,13 @@ class LastValues:
     def get(self, device_id: int, point: str) -> Reading | None:
         return self._last.get((device_id, point))
 
+    def all_of(self, device: DeviceRecord) -> Iterator[Reading]:
+        """The last reading of each of its points that has given one."""
+        for point in device.points:
+            reading = self._last.get((device.device_id, point.role))
+            if reading is not None:
+                yield reading
+
     def of(self, devices: list[DeviceRecord], point: str) -> Iterator[Reading]:
         """The readings of this point that those devices have given so far, fresh or not."""
         for device in devices:

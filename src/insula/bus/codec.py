@@ -33,11 +33,14 @@ from insula.bus.wire import (
 from insula.errors import Undecodable, UnknownDevice
 from insula.messages import (
     COMMAND_LIFE_MS,
+    Acknowledge,
+    AlertEvent,
     BusMessage,
     Command,
     CommandResult,
     Decision,
     DeviceRecord,
+    Event,
     LeaseEnd,
     Origin,
     Reading,
@@ -51,12 +54,15 @@ T = TypeVar("T")
 RESULT = "result"
 DECISION = "decision"
 LEASE_END = "lease_end"
+ALERT = "alert"
+ACKNOWLEDGE = "acknowledge"
 
-Event = CommandResult | Decision | LeaseEnd
 EVENT_TYPES: dict[str, type[Event]] = {
     RESULT: CommandResult,
     DECISION: Decision,
     LEASE_END: LeaseEnd,
+    ALERT: AlertEvent,
+    ACKNOWLEDGE: Acknowledge,
 }
 """By key, what is on topic ``events``."""
 
@@ -79,6 +85,8 @@ class Codec:
             CommandResult: self._encode_result,
             Decision: self._encode_decision,
             LeaseEnd: lambda end: self._event(LEASE_END, _encode(end), self._room_of(end.device_id)),
+            AlertEvent: lambda event: self._event(ALERT, _encode(event), event.alert.room_id),
+            Acknowledge: lambda event: self._event(ACKNOWLEDGE, _encode(event), None),
             DeviceRecord: _encode_device,
             **dict.fromkeys(STATE_TYPES.values(), _encode_state),
         }

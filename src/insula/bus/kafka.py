@@ -13,6 +13,7 @@ from insula.bus.kafka_client import Link, admin_client, answers, error_of, few_a
 from insula.bus.kafka_clock import BrokerClock
 from insula.bus.kafka_readers import KafkaMembership, KafkaSubscription
 from insula.bus.kafka_sender import Sender
+from insula.bus.kafka_tenure import Tenure
 from insula.bus.kafka_topics import ANSWER_S, KafkaTopics, faults_at_start
 from insula.bus.port import Assigned, Outgoing, Partition, Positions, Revoked, Slow, Start
 from insula.bus.topics import TOPICS
@@ -30,6 +31,10 @@ HEARTBEATS = 12
 """A member of a group says so many times in its session that it lives, and hears as often of a change."""
 STALL_S = 60
 """A member that has not dealt with what it was given for so long loses its share."""
+
+
+STICKY = "cooperative-sticky"
+"""Who joins a group without data takes nothing from those that decide, but what evens the shares."""
 
 
 class KafkaBus:
@@ -122,7 +127,9 @@ class KafkaBus:
         return reader
 
     async def join(self, group: str, topic: str, *, assigned: Assigned, revoked: Revoked) -> KafkaMembership:
-        member = KafkaMembership(self, group, self._consumer(group), assigned, revoked)
+        tenure = Tenure(self._session_ms / 1000)
+        consumer = self._consumer(group, {"partition.assignment.strategy": STICKY, "on_commit": tenure.answered})
+        member = KafkaMembership(self, group, consumer, tenure, assigned, revoked)
         self._memberships.append(member)
         try:
             await member.open(topic)
@@ -131,7 +138,7 @@ class KafkaBus:
             raise
         return member
 
-    def _consumer(self, group: str) -> Consumer:
+    def _consumer(self, group: str, more: Mapping[str, Any] = {}) -> Consumer:
         """Positions are the caller's: none is committed. ``range``: the same numbers of each topic to the same member,
         which the cooperative assignor does not promise."""
         if self._stopped:
@@ -148,7 +155,7 @@ class KafkaBus:
             queued_max_messages_kbytes=16_384,
             fetch_queue_backoff_ms=10,
         )
-        return Consumer(config)
+        return Consumer({**config, **more})
 
     def forget(self, member: KafkaSubscription | KafkaMembership) -> None:
         if isinstance(member, KafkaMembership):

@@ -11,6 +11,7 @@ from insula.bus.backlog import Latest, Lossless
 from insula.bus.kafka_group import Share
 from insula.bus.kafka_inbox import Inbox
 from insula.bus.kafka_poller import Poller
+from insula.bus.kafka_tenure import Tenure
 from insula.bus.port import Assigned, Partition, Positions, Record, Revoked, Slow, Start
 from insula.errors import Unavailable
 
@@ -116,9 +117,18 @@ class KafkaSubscription:
 class KafkaMembership:
     """A share of a group without data (port.Membership): a task of its own tells the member of changes."""
 
-    def __init__(self, bus: "KafkaBus", name: str, consumer: Consumer, assigned: Assigned, revoked: Revoked) -> None:
+    def __init__(
+        self,
+        bus: "KafkaBus",
+        name: str,
+        consumer: Consumer,
+        tenure: Tenure,
+        assigned: Assigned,
+        revoked: Revoked,
+    ) -> None:
         self._bus = bus
         self._consumer = consumer
+        self._tenure = tenure
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -130,7 +140,18 @@ class KafkaMembership:
             changed=self._changed.set,
             paused=True,
         )
-        self._poller = Poller(consumer, name, Inbox(Lossless(), 1), (), bus.link)
+        self._poller = Poller(consumer, name, Inbox(Lossless(), 1), (), bus.link, self._stay)
+
+    def certain(self) -> bool:
+        return self._tenure.certain()
+
+    def _stay(self) -> None:
+        """In the consumer's thread, between two polls: no share is given or taken meanwhile."""
+        held = self._consumer.assignment()
+        if held:
+            self._tenure.ask(self._consumer, (held[0].topic, held[0].partition))
+        else:
+            self._tenure.end()
 
     async def open(self, topic: str) -> None:
         self._consumer.subscribe([topic], on_assign=self._share.on_assign, on_revoke=self._share.on_revoke)

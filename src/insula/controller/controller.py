@@ -11,7 +11,7 @@ from insula.building.state import RoomState
 from insula.bus.channel import Channel, Reader, Received
 from insula.bus.codec import LEASE_END, RESULT, lease_key
 from insula.bus.health import tell_health
-from insula.bus.port import Partition, Record
+from insula.bus.port import Membership, Partition, Record
 from insula.bus.topics import EVENTS, KNX, STATE, ZWAVE, partition_of
 from insula.clock import Clock
 from insula.controller.aside import Aside
@@ -37,6 +37,10 @@ AT_ONCE = 50
 """Rooms that are decided for at one moment before others in the event loop have a turn."""
 
 
+DOUBT_MS = 500
+"""While it is not certain whether a room is still ours, it is looked at so often (building's clock)."""
+
+
 class Controller:
     """Decides for the rooms that are assigned to it among the controllers, and keeps the others' state warm."""
 
@@ -44,13 +48,14 @@ class Controller:
         self.known = Known()
         self.counters = {"readings": 0.0, "decisions": 0.0, "commands": 0.0, "leases": 0.0}
         self._channel = channel
-        self._outbox = Outbox(channel)
+        self._outbox = Outbox(channel, clock)
         self._aside = Aside()
         self._clock = clock
         self._instance = instance
         self._observing = Observing()
         self._resends = Resends()
         self._assigned: set[int] = set()
+        self._membership: Membership | None = None
         self._moments: Moments[int] = Moments(clock.now, clock.sleep_until)
         self._expiries: Moments[str] = Moments(clock.real, self._real_sleep_until)
         self._waiting: dict[str, tuple[int, int, str]] = {}
@@ -74,7 +79,7 @@ class Controller:
             await state.close()
 
     async def _decide_and_follow(self, events: Reader, state: Reader) -> None:
-        membership = await self._channel.bus.join(
+        self._membership = membership = await self._channel.bus.join(
             "controller", KNX.name, assigned=self._take_over, revoked=self._hand_over
         )
         try:
@@ -116,7 +121,7 @@ class Controller:
                 messages: list[BusMessage] = []
                 for moment, room_id in due[begin : begin + AT_ONCE]:
                     room = self.known.rooms.get(room_id)
-                    if room is not None and self._decides(room):
+                    if room is not None and self._is_assigned(room):
                         because = await self._end_leases(room)
                         messages += self._decide(room, f"time:{moment}", because)
                 await self._outbox.put(messages)
@@ -175,6 +180,10 @@ class Controller:
         self._assigned -= {number for _, number in partitions}
 
     def _decides(self, room: RoomState) -> bool:
+        """Asked again before each decision, lease and lesson: after it stood still, another may decide meanwhile."""
+        return self._is_assigned(room) and self._membership is not None and self._membership.certain()
+
+    def _is_assigned(self, room: RoomState) -> bool:
         return partition_of(KNX.name, room.room_id) in self._assigned
 
     def _devices_changed(self) -> None:
@@ -292,6 +301,8 @@ class Controller:
     async def _end_leases(self, room: RoomState) -> str:
         """Those whose time it is; in words, which."""
         now = self._clock.now()
+        if not self._decides(room):
+            return ""
         over = [device_id for device_id, end in self._lease_ends(room).items() if end <= now]
         for device_id in over:
             self.known.rooms.release(device_id)
@@ -303,7 +314,7 @@ class Controller:
         """Somebody wants it over: it ends now, with the others that do."""
         room = self.known.rooms.of_device(end.device_id)
         lease = room.leases.get(end.device_id) if room is not None else None
-        if room is not None and lease is not None and self._decides(room):
+        if room is not None and lease is not None and self._is_assigned(room):
             now = self._clock.now()
             self.known.rooms.hold(replace(lease, until=now))
             self._moments.add(now, room.room_id)
@@ -315,9 +326,12 @@ class Controller:
     def _decide(self, room: RoomState, cause: str, because: str = "") -> Sequence[BusMessage]:
         """The commands that are due in this room, each with its explanation; wakes again when that may change. In a
         room that is only observed, the explanations alone. ``because``: the cause in words."""
-        if self.known.rules is None or not self._decides(room):
-            return ()
         now = self._clock.now()
+        if self.known.rules is None or not self._is_assigned(room):
+            return ()
+        if not self._decides(room):
+            self._moments.add(now + DOUBT_MS, room.room_id)
+            return ()
         if not room.settled(self.known.rules.roles, now):
             self._moments.add(room.settled_at, room.room_id)
             return ()

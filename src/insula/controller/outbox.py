@@ -7,22 +7,27 @@ from typing import Any
 import structlog
 
 from insula.bus.channel import Channel
-from insula.bus.port import Outgoing
+from insula.clock import Clock
 from insula.errors import InputError, Unavailable
-from insula.messages import BusMessage, Command
+from insula.messages import BusMessage, Decision
 
 log = structlog.get_logger("insula.controller")
 
 MOST = 500
 """So many calls may wait for the bus; then deciding waits too."""
 
+LATER_S = 0.005
+"""What explains a command follows it after so long, when the gateway has it (real time)."""
+
 
 class Outbox:
     """Deciding does not wait until the bus has what was decided before: of a burst each message would wait for all the
     answers before its own. Commands go ahead of what explains them, which would hold them up at the broker."""
 
-    def __init__(self, channel: Channel) -> None:
+    def __init__(self, channel: Channel, clock: Clock) -> None:
         self._channel = channel
+        self._clock = clock
+        self._later: list[BusMessage] = []
         self._under_way: set[asyncio.Task[None]] = set()
 
     async def put(self, messages: Sequence[BusMessage]) -> None:
@@ -35,19 +40,27 @@ class Outbox:
         await self._start(self._channel.forget(topic, key))
 
     async def _send(self, messages: Sequence[BusMessage]) -> None:
-        for commands in (True, False):
-            records = self._records(message for message in messages if isinstance(message, Command) is commands)
-            if records:
-                await self._channel.bus.publish(records)
+        explained = [message for message in messages if isinstance(message, Decision)]
+        await self._publish(message for message in messages if not isinstance(message, Decision))
+        if explained:
+            self._later += explained
+            await self._clock.real_sleep(LATER_S)
+            await self._explain()
 
-    def _records(self, messages: Iterable[BusMessage]) -> list[Outgoing]:
+    async def _explain(self) -> None:
+        """All that waits, be it of other calls."""
+        later, self._later = self._later, []
+        await self._publish(later)
+
+    async def _publish(self, messages: Iterable[BusMessage]) -> None:
         records = []
         for message in messages:
             try:
                 records.append(self._channel.codec.encode(message))
             except InputError as error:  # the device was removed meanwhile
                 log.warning("not published", why=str(error))
-        return records
+        if records:
+            await self._channel.bus.publish(records)
 
     async def _start(self, sending: Coroutine[Any, Any, None]) -> None:
         if len(self._under_way) >= MOST:
@@ -58,10 +71,12 @@ class Outbox:
         await asyncio.sleep(0)
 
     async def close(self) -> None:
+        """Commands that are sent are still explained."""
         for task in self._under_way:
             task.cancel()
         if self._under_way:
             await asyncio.wait(self._under_way)
+        await _sent(self._explain())
 
 
 async def _sent(sending: Awaitable[None]) -> None:

@@ -13,7 +13,7 @@ from insula.bus.port import Partition, Positions, Record
 from insula.bus.wire import READ_POINT, READINGS
 from insula.clock import Clock
 from insula.errors import Unavailable, first_of
-from insula.messages import CommandResult, Decision, Health, Reading
+from insula.messages import AlertEvent, CommandResult, Decision, Health, Reading
 from insula.recorder.batch import Batch
 from insula.recorder.events import event_row
 from insula.recorder.moves import Moves
@@ -156,7 +156,7 @@ class Recorder:
                 if row is not None:
                     self._batch.rows.append(row)
                 self._batch.events += self._moves.rows(one.message, self._channel.devices)
-            elif isinstance(one.message, CommandResult | Decision):
+            elif isinstance(one.message, CommandResult | Decision | AlertEvent):
                 self._batch.events.append(event_row(one.message, self._channel.devices, self._clock))
             elif one.record.topic == "state":
                 self._batch.state[one.record.key] = one.record.value
