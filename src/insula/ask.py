@@ -26,25 +26,37 @@ def open_answer(request: str | Request, url: str, timeout_s: float | None = None
 
 
 def get_json(url: str, path: str) -> Any:
-    return _json(url, path, None)
+    return ask(url, path)
 
 
 def post_json(url: str, path: str, body: Any) -> Any:
-    return _json(url, path, json.dumps(body).encode())
+    return ask(url, path, "POST", json.dumps(body).encode())
 
 
-def _json(url: str, path: str, body: bytes | None) -> Any:
+def put_json(url: str, path: str, body: Any) -> Any:
+    return ask(url, path, "PUT", json.dumps(body).encode())
+
+
+def ask(url: str, path: str, method: str = "GET", body: bytes | None = None, type_: str = "application/json") -> Any:
+    """The JSON value of the answer. Raises as ``open_answer``."""
     try:
-        request = Request(f"{url}{path}", body, {"Content-Type": "application/json"})
+        return json.loads(ask_text(url, path, method, body, type_))
     except ValueError as error:
-        raise InputError(f"{url}: no address: {error}") from error
+        raise InputError(f"{url}: no answer of Insula's ({error})") from error
+
+
+def ask_text(
+    url: str, path: str, method: str = "GET", body: bytes | None = None, type_: str = "application/json"
+) -> str:
+    """The answer as text."""
     try:
+        request = Request(f"{url}{path}", body, {"Content-Type": type_}, method=method)
         with open_answer(request, url, TIMEOUT_S) as answer:
-            return json.load(answer)
+            return bytes(answer.read()).decode()
     except (HTTPException, OSError) as error:
         raise Unavailable(f"{url}: the answer broke off: {error}") from error
     except ValueError as error:
-        raise InputError(f"{url}: no answer of Insula's ({error})") from error
+        raise InputError(f"{url}: no address: {error}") from error
 
 
 def _title(body: bytes) -> str:

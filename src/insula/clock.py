@@ -9,6 +9,9 @@ import heapq
 import time
 from typing import Protocol
 
+LOOK_AGAIN_S = 0.5
+"""Somebody may set the machine's clock meanwhile: who sleeps notices within so long (real time)."""
+
 
 class Clock(Protocol):
     """Times in whole milliseconds since 1970 UTC; durations in seconds."""
@@ -50,7 +53,7 @@ class SystemClock:
 
     async def sleep_until(self, moment: int) -> None:
         while (left := moment - self.now()) > 0:
-            await asyncio.sleep(left / 1000 / self.speed)
+            await asyncio.sleep(min(left / 1000 / self.speed, LOOK_AGAIN_S))
 
     async def sleep(self, seconds: float) -> None:
         await self.sleep_until(self.now() + round(seconds * 1000))
@@ -100,6 +103,12 @@ class ManualClock:
             if self._wake():
                 await settle()
         self._now = end
+        await settle()
+
+    async def step(self, seconds: float) -> None:
+        """Somebody sets the clock, forwards or back: nothing has happened in between."""
+        self._now += round(seconds * 1000)
+        self._wake()
         await settle()
 
     def _wake(self) -> bool:

@@ -13,6 +13,8 @@ import msgspec
 Protocol = Literal["knx", "zwave"]
 Quality = Literal["good", "uncertain", "stale"]
 Outcome = Literal["done", "refused", "expired", "failed"]
+Mode = Literal["observe", "active"]
+"""``observe``: the rules decide and report, and nothing that they wish is written; ``active``: it is."""
 AlertKind = Literal["away", "battery", "unconfirmed", "load"]
 """``away``: a device, a gateway or a part that is not there, or not well; ``battery``: low; ``unconfirmed``: a command
 was done, but the device never showed it; ``load``: the field bus has nearly all the telegrams that it can carry."""
@@ -104,7 +106,10 @@ class CommandResult(Message, frozen=True, kw_only=True):
 
 
 class Decision(Message, frozen=True, kw_only=True):
-    """The controller's explanation of a command it sent: the rule, the values it saw, the rules that lost."""
+    """The controller's explanation of a command it sent: the rule, the values it saw, the rules that lost.
+
+    ``observed``: the room is only observed: there is no command, this is what it would have been.
+    """
 
     id: str = msgspec.field(default_factory=new_id)
     at: int
@@ -119,8 +124,21 @@ class Decision(Message, frozen=True, kw_only=True):
     command_id: str
     trigger: str
     """Id of the reading, or the moment (``time:…``), that made the answer change."""
+    because: Text = ""
+    """The trigger in words: ``humidity of device 3 became 53.2``."""
     values: dict[str, float | str | bool] = {}
     lost: tuple[str, ...] = ()
+    observed: bool = False
+
+
+class LeaseEnd(Message, frozen=True, kw_only=True):
+    """Somebody asks that nobody hold this device any more; the controller that decides for its room ends the lease,
+    and the lease's tombstone on topic ``state`` is the answer."""
+
+    id: str = msgspec.field(default_factory=new_id)
+    at: int
+    device_id: int
+    origin: Origin = Origin(kind="user")
 
 
 class Point(Message, frozen=True, kw_only=True):
@@ -165,7 +183,11 @@ class DeviceRecord(Message, frozen=True, kw_only=True):
 
 
 class Lease(Message, frozen=True, kw_only=True):
-    """Who holds a device, and until when (building's clock). The gateway refuses what ranks lower."""
+    """Who holds a device, and until when (building's clock). The gateway refuses what ranks lower.
+
+    ``used_at``: when it was last driven by hand, from which on its room must be empty for the lease to end early; 0: as
+    ``since``.
+    """
 
     device_id: int
     owner: Origin
@@ -173,6 +195,7 @@ class Lease(Message, frozen=True, kw_only=True):
     reason: str = ""
     since: int
     until: int
+    used_at: int = 0
     command_id: str = ""
 
 
@@ -213,6 +236,22 @@ class BuildingSettings(Message, frozen=True, kw_only=True):
     rules: str = "default"
     hand_hold_s: float = 3600
     """How long what is done by hand holds its device (building's clock)."""
+    empty_hold_s: float = 900
+    """What is held by hand is let go when its room has been empty for so long (building's clock); 0: at once."""
+
+
+class RoomRecord(Message, frozen=True, kw_only=True):
+    """A room; key ``room/<room_id>`` on topic ``state``. ``hand_hold_s``, ``empty_hold_s``: None: as the building's."""
+
+    room_id: int
+    number: int
+    name: str = ""
+    floor: int = 0
+    building: str = ""
+    tags: tuple[str, ...] = ()
+    mode: Mode = "active"
+    hand_hold_s: float | None = None
+    empty_hold_s: float | None = None
 
 
 class GatewayRecord(Message, frozen=True, kw_only=True):
@@ -292,5 +331,6 @@ class Acknowledge(Message, frozen=True, kw_only=True):
     by: Origin = Origin(kind="user")
 
 
-StateValue = Lease | RuleSet | BuildingSettings | LampLight | GatewayRecord | Health | Alert
-BusMessage = Reading | Command | CommandResult | Decision | DeviceRecord | AlertEvent | Acknowledge | StateValue
+StateValue = Lease | RuleSet | BuildingSettings | RoomRecord | LampLight | GatewayRecord | Health | Alert
+Event = CommandResult | Decision | LeaseEnd | AlertEvent | Acknowledge
+BusMessage = Reading | Command | DeviceRecord | Event | StateValue

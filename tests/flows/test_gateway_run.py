@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
 import pytest
 
 from insula.bus.channel import Channel, Reader
@@ -28,6 +29,7 @@ from insula.messages import (
     Origin,
     Point,
     Reading,
+    RoomRecord,
 )
 
 ANNA = Origin(kind="user", name="anna")
@@ -350,7 +352,19 @@ async def test_how_long_it_holds_and_the_time_zone_are_settings(kit: GatewayKit)
 async def test_a_wall_switch_holds_its_device_as_a_hand_does(kit: GatewayKit) -> None:
     await kit.press(30, origin=WALL)
     assert kit.result(await kit.ask(0)) == "refused: held by switch 1.1.7 until 01:00"
-    assert kit.readings("position")[-1].origin == WALL
+    pressed = kit.readings("position")[-1].origin
+    assert pressed == msgspec.structs.replace(WALL, cause=pressed.cause)
+
+
+async def test_what_a_device_tells_because_of_one_press_names_it(kit: GatewayKit) -> None:
+    await kit.press(30, origin=WALL)
+    await kit.press(20, origin=WALL)
+    again = msgspec.structs.replace(WALL)
+    await kit.press(60, origin=again)
+    await kit.press(61)
+    first, second, third, arrived = (reading.origin for reading in kit.readings("position")[-4:])
+    assert first.cause == second.cause != third.cause
+    assert (arrived.kind, arrived.cause) == ("device", third.cause)
 
 
 async def test_a_command_already_waiting_cannot_undo_the_wall_switch(slow: GatewayKit) -> None:
@@ -359,6 +373,34 @@ async def test_a_command_already_waiting_cannot_undo_the_wall_switch(slow: Gatew
     await slow.clock.advance(1)
     assert slow.sent == []
     assert slow.result(waiting).startswith("refused: held by switch")
+
+
+OBSERVED = RoomRecord(room_id=1, number=1, mode="observe")
+ACTIVE = RoomRecord(room_id=1, number=1, mode="active")
+
+
+async def test_in_a_room_that_is_observed_no_rule_writes_but_a_person_does(kit: GatewayKit) -> None:
+    await kit.send(OBSERVED)
+    assert kit.result(await kit.ask(0, class_="safety")) == "refused: observing"
+    assert kit.sent == []
+    assert kit.result(await kit.by_hand(80, OTHER_BLIND)) == "done"
+    await kit.send(ACTIVE)
+    assert kit.result(await kit.ask(0)) == "done"
+
+
+async def test_a_command_already_waiting_is_not_sent_into_a_room_that_is_observed(slow: GatewayKit) -> None:
+    waiting = await slow.ask(0)
+    await slow.send(OBSERVED)
+    await slow.clock.advance(1)
+    assert (slow.sent, slow.result(waiting)) == ([], "refused: observing")
+
+
+async def test_a_valve_is_not_told_again_in_a_room_that_is_observed(kit: GatewayKit) -> None:
+    await kit.serve(device(RADIATOR, "radiator", "valve", repeat_s=10))
+    await kit.ask(40, RADIATOR, "valve")
+    await kit.send(OBSERVED)
+    await kit.clock.advance(60)
+    assert kit.sent == [(RADIATOR, "valve", 40)]
 
 
 async def test_an_alarm_refuses_what_comes_and_what_waits(slow: GatewayKit) -> None:

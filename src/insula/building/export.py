@@ -38,6 +38,7 @@ def _building(plan: BuildingPlan) -> dict[str, Any]:
         "longitude": settings.longitude,
         "rules": settings.rules,
         "hand_hold_min": settings.hand_hold_s / 60,
+        "empty_hold_min": settings.empty_hold_s / 60,
     }
 
 

@@ -35,12 +35,14 @@ def read_building(table: Table) -> tuple[str, BuildingSettings]:
         longitude=_degrees(table, "longitude", 180),
         rules=table.get("rules", str, "default"),
         hand_hold_s=table.get("hand_hold_min", float, 60.0) * 60,
+        empty_hold_s=table.get("empty_hold_min", float, 15.0) * 60,
     )
     for key, value in (("site", site), ("name", settings.name)):
         if not value:
             table.fault(f"{key} must not be empty", key)
-    if settings.hand_hold_s < 0:
-        table.fault("hand_hold_min must not be negative", "hand_hold_min")
+    for key, seconds in (("hand_hold_min", settings.hand_hold_s), ("empty_hold_min", settings.empty_hold_s)):
+        if seconds < 0:
+            table.fault(f"{key} must not be negative", key)
     table.close("[building]")
     return site, settings
 

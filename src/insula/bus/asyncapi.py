@@ -13,7 +13,7 @@ from insula.bus.codec import EVENT_TYPES
 from insula.bus.keys import STATE_TYPES
 from insula.bus.topics import DB, END_OF_DEVICES, EVENTS, STATE, TOPICS, Topic
 from insula.bus.wire import COMMANDS, READ_POINT, READINGS, SET_POINT, Action, WireCommand, WireReading
-from insula.messages import Acknowledge, AlertEvent, CommandResult, Decision, DeviceRecord
+from insula.messages import Acknowledge, AlertEvent, CommandResult, Decision, DeviceRecord, LeaseEnd
 
 Schema = dict[str, Any]
 
@@ -28,9 +28,10 @@ HEADERS: Schema = {
     },
 }
 """Of readings, when Insula's own parts send them."""
-ABOUT_EVENTS = {
+ABOUT_EVENTS: dict[type, str] = {
     CommandResult: "What became of a command",
     Decision: "Why the controller sent a command",
+    LeaseEnd: "Somebody asks that nobody hold a device any more",
     AlertEvent: "An alert was raised, acknowledged or cleared",
     Acknowledge: "A person has seen an alert",
 }

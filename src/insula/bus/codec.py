@@ -14,6 +14,7 @@ from insula.bus.keys import gateway_key as gateway_key
 from insula.bus.keys import health_key as health_key
 from insula.bus.keys import learned_key as learned_key
 from insula.bus.keys import lease_key as lease_key
+from insula.bus.keys import room_key as room_key
 from insula.bus.port import Outgoing, Record
 from insula.bus.topics import END_OF_DEVICES
 from insula.bus.wire import (
@@ -39,6 +40,8 @@ from insula.messages import (
     CommandResult,
     Decision,
     DeviceRecord,
+    Event,
+    LeaseEnd,
     Origin,
     Reading,
     RuleSet,
@@ -50,13 +53,14 @@ T = TypeVar("T")
 
 RESULT = "result"
 DECISION = "decision"
+LEASE_END = "lease_end"
 ALERT = "alert"
 ACKNOWLEDGE = "acknowledge"
 
-Event = CommandResult | Decision | AlertEvent | Acknowledge
 EVENT_TYPES: dict[str, type[Event]] = {
     RESULT: CommandResult,
     DECISION: Decision,
+    LEASE_END: LeaseEnd,
     ALERT: AlertEvent,
     ACKNOWLEDGE: Acknowledge,
 }
@@ -80,6 +84,7 @@ class Codec:
             Command: self._encode_command,
             CommandResult: self._encode_result,
             Decision: self._encode_decision,
+            LeaseEnd: lambda end: self._event(LEASE_END, _encode(end), self._room_of(end.device_id)),
             AlertEvent: lambda event: self._event(ALERT, _encode(event), event.alert.room_id),
             Acknowledge: lambda event: self._event(ACKNOWLEDGE, _encode(event), None),
             DeviceRecord: _encode_device,

@@ -1,7 +1,17 @@
 """The keys of topic ``state``, and what is found under each. One writer a key; a tombstone says that it is over."""
 
 from insula.errors import Undecodable
-from insula.messages import Alert, BuildingSettings, GatewayRecord, Health, LampLight, Lease, RuleSet, StateValue
+from insula.messages import (
+    Alert,
+    BuildingSettings,
+    GatewayRecord,
+    Health,
+    LampLight,
+    Lease,
+    RoomRecord,
+    RuleSet,
+    StateValue,
+)
 
 RULES_KEY = "rules/building"
 SETTINGS_KEY = "settings/building"
@@ -10,6 +20,7 @@ STATE_TYPES: dict[str, type[StateValue]] = {
     "lease": Lease,
     "rules": RuleSet,
     "settings": BuildingSettings,
+    "room": RoomRecord,
     "gateway": GatewayRecord,
     "learned": LampLight,
     "health": Health,
@@ -20,6 +31,10 @@ STATE_TYPES: dict[str, type[StateValue]] = {
 
 def lease_key(device_id: int) -> str:
     return f"lease/{device_id}"
+
+
+def room_key(room_id: int) -> str:
+    return f"room/{room_id}"
 
 
 def gateway_key(gateway_id: str) -> str:
@@ -43,6 +58,8 @@ def state_key(value: StateValue) -> str:
     match value:
         case Lease():
             return lease_key(value.device_id)
+        case RoomRecord():
+            return room_key(value.room_id)
         case GatewayRecord():
             return gateway_key(value.id)
         case LampLight():

@@ -4,20 +4,22 @@ import asyncio
 from collections.abc import Iterable, Sequence
 
 import structlog
+from msgspec.structs import replace
 
 from insula.building.resends import Resends
 from insula.building.state import RoomState
 from insula.bus.channel import Channel, Reader, Received
-from insula.bus.codec import RESULT
+from insula.bus.codec import LEASE_END, RESULT, lease_key
 from insula.bus.health import tell_health
 from insula.bus.port import Membership, Partition, Record
 from insula.bus.topics import EVENTS, KNX, STATE, ZWAVE, partition_of
 from insula.clock import Clock
 from insula.controller.aside import Aside
-from insula.controller.decisions import decisions
+from insula.controller.decisions import became, decisions
 from insula.controller.known import Known
-from insula.controller.leases import after_command, after_reading
+from insula.controller.leases import after_command, after_reading, ends
 from insula.controller.moments import Moments
+from insula.controller.observing import Observing
 from insula.controller.outbox import Outbox
 from insula.messages import (
     BusMessage,
@@ -25,6 +27,7 @@ from insula.messages import (
     CommandResult,
     Health,
     Lease,
+    LeaseEnd,
     Reading,
 )
 
@@ -49,6 +52,7 @@ class Controller:
         self._aside = Aside()
         self._clock = clock
         self._instance = instance
+        self._observing = Observing()
         self._resends = Resends()
         self._assigned: set[int] = set()
         self._membership: Membership | None = None
@@ -118,8 +122,8 @@ class Controller:
                 for moment, room_id in due[begin : begin + AT_ONCE]:
                     room = self.known.rooms.get(room_id)
                     if room is not None and self._is_assigned(room):
-                        await self._end_leases(room)
-                        messages += self._decide(room, f"time:{moment}")
+                        because = await self._end_leases(room)
+                        messages += self._decide(room, f"time:{moment}", because)
                 await self._outbox.put(messages)
                 await asyncio.sleep(0)
 
@@ -132,7 +136,7 @@ class Controller:
                 target = room.target(device_id, point) if room is not None else None
                 if room is not None and target is not None and target.open and target.open.id == command_id:
                     target.not_carried_out(self._clock.now())
-                    await self._outbox.put(self._decide(room, f"expired:{command_id}"))
+                    await self._outbox.put(self._decide(room, f"expired:{command_id}", "its command had expired"))
 
     async def _health(self) -> Health:
         return Health(
@@ -199,7 +203,7 @@ class Controller:
     def _wanted(self, record: Record) -> bool:
         """What is to be decoded now: results, and what is new of the rooms that it decides for."""
         if record.topic == EVENTS.name:
-            return record.key == RESULT
+            return record.key in (RESULT, LEASE_END)
         now = self._clock.now()
         return not (self._aside.keep(record, self._assigned, now) or self._resends.holds(record.headers, now))
 
@@ -211,6 +215,9 @@ class Controller:
                 return self._take_command(command)
             case CommandResult() as result:
                 return self._take_result(result)
+            case LeaseEnd() as end:
+                self._end_lease(end)
+                return ()
         if received.record.topic == STATE.name:
             self._look_at(self.known.learn(received))
         return ()
@@ -221,7 +228,7 @@ class Controller:
             return ()
         changed, messages = self._hear(room, reading)
         if changed and self.known.rules is not None and reading.point in self.known.rules.roles:
-            messages += self._decide(room, reading.id)
+            messages += self._decide(room, reading.id, became(reading))
         return messages
 
     def _hear(self, room: RoomState, reading: Reading) -> tuple[bool, list[BusMessage]]:
@@ -234,9 +241,12 @@ class Controller:
         messages: list[BusMessage] = []
         if reading.origin.kind == "switch":
             held = room.leases.get(reading.device_id)
-            messages += self._hold(room, after_reading(reading, before, held, now, self.known.settings.hand_hold_s))
+            hold_s = self.known.hand_hold_s(room.room_id)
+            messages += self._hold(room, after_reading(reading, before, held, now, hold_s))
         if reading.point == "illuminance":
             messages += self._learned(room)
+        if changed and reading.point == "motion":
+            self._watch_leases(room)
         return changed, messages
 
     def _take_command(self, command: Command) -> Sequence[BusMessage]:
@@ -262,13 +272,13 @@ class Controller:
                 room.commanded(command, now)
             target.carried_out()
             held = room.leases.get(command.device_id)
-            messages = self._hold(room, after_command(command, held, now, self.known.settings.hand_hold_s))
+            messages = self._hold(room, after_command(command, held, now, self.known.hand_hold_s(room.room_id)))
         elif target.open is None or target.last_id != command.id:
             return ()
         else:
             target.not_carried_out(now)
             messages = []
-        return [*messages, *self._decide(room, result.id)]
+        return [*messages, *self._decide(room, result.id, f"its command was {result.outcome}")]
 
     # --- leases, learning, deciding
 
@@ -277,24 +287,47 @@ class Controller:
         if lease is None or not self._decides(room):
             return []
         self.known.rooms.hold(lease)
-        self._moments.add(lease.until, room.room_id)
+        self._watch_leases(room)
         self.counters["leases"] += 1
         return [lease]
 
-    async def _end_leases(self, room: RoomState) -> None:
+    def _lease_ends(self, room: RoomState) -> dict[int, int]:
+        return ends(room, self._clock.now(), self.known.empty_hold_s(room.room_id))
+
+    def _watch_leases(self, room: RoomState) -> None:
+        for end in self._lease_ends(room).values():
+            self._moments.add(end, room.room_id)
+
+    async def _end_leases(self, room: RoomState) -> str:
+        """Those whose time it is; in words, which."""
         now = self._clock.now()
-        for lease in [lease for lease in room.leases.values() if lease.until <= now]:
+        ended: list[int] = []
+        for device_id in [device_id for device_id, end in self._lease_ends(room).items() if end <= now]:
             if not self._decides(room):
-                return
-            self.known.rooms.release(lease.device_id)
-            await self._outbox.forget(STATE.name, f"lease/{lease.device_id}")
+                break
+            self.known.rooms.release(device_id)
+            await self._outbox.forget(STATE.name, lease_key(device_id))
+            ended.append(device_id)
+        else:
+            self._watch_leases(room)
+        return f"nobody holds device {ended[0]} any more" if ended else ""
+
+    def _end_lease(self, end: LeaseEnd) -> None:
+        """Somebody wants it over: it ends now, with the others that do."""
+        room = self.known.rooms.of_device(end.device_id)
+        lease = room.leases.get(end.device_id) if room is not None else None
+        if room is not None and lease is not None and self._is_assigned(room):
+            now = self._clock.now()
+            self.known.rooms.hold(replace(lease, until=now))
+            self._moments.add(now, room.room_id)
 
     def _learned(self, room: RoomState) -> Sequence[BusMessage]:
         learned = self.known.rooms.newly_learned(room) if self._decides(room) else None
         return () if learned is None else (learned,)
 
-    def _decide(self, room: RoomState, cause: str) -> Sequence[BusMessage]:
-        """The commands that are due in this room, each with its explanation; wakes again when that may change."""
+    def _decide(self, room: RoomState, cause: str, because: str = "") -> Sequence[BusMessage]:
+        """The commands that are due in this room, each with its explanation; wakes again when that may change. In a
+        room that is only observed, the explanations alone. ``because``: the cause in words."""
         now = self._clock.now()
         if self.known.rules is None or not self._is_assigned(room):
             return ()
@@ -305,9 +338,12 @@ class Controller:
             self._moments.add(room.settled_at, room.room_id)
             return ()
         self.counters["decisions"] += 1
-        made, changes_at = decisions(self.known.rules, room, cause, self._clock, self.known.zone)
+        made, changes_at = decisions(self.known.rules, room, cause, self._clock, self.known.zone, because)
         if changes_at is not None:
             self._moments.add(changes_at, room.room_id)
+        if self.known.observed(room.room_id):
+            return self._observing.news(room.room_id, made)
+        self._observing.forget(room.room_id)
         messages: list[BusMessage] = []
         for command, decision in made:
             self._under_way(room, command)

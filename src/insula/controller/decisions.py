@@ -3,27 +3,35 @@
 import hashlib
 from zoneinfo import ZoneInfo
 
+from msgspec.structs import replace
+
 from insula.building.decide import Verdict, Wish, decide, seen_by
 from insula.building.rules import CompiledRules
 from insula.building.state import RoomState
 from insula.clock import Clock
-from insula.messages import COMMAND_LIFE_MS, Command, Decision, Origin
+from insula.messages import COMMAND_LIFE_MS, Command, Decision, Origin, Reading
 
 
 def decisions(
-    rules: CompiledRules, room: RoomState, cause: str, clock: Clock, zone: ZoneInfo
+    rules: CompiledRules, room: RoomState, cause: str, clock: Clock, zone: ZoneInfo, because: str = ""
 ) -> tuple[list[tuple[Command, Decision]], int | None]:
-    """What is due in the room now, and when that may next change by itself (ms, building's clock)."""
+    """What is due in the room now, and when that may next change by itself (ms, building's clock). ``because``: the
+    cause in words."""
     now = clock.now()
     verdict = decide(rules, room, now, zone)
     room.held = verdict.held
     made = [_decision(wish, rules, verdict, room, cause, now, clock.real()) for wish in verdict.due]
-    return made, verdict.changes_at
+    return [(command, replace(decision, because=because)) for command, decision in made], verdict.changes_at
 
 
 def command_id(cause: str, version: str, device_id: int, point: str) -> str:
     """The same cause, rules and device make the same command: whoever decides it twice says it once."""
     return hashlib.sha256(f"{cause}/{version}/{device_id}/{point}".encode()).hexdigest()[:32]
+
+
+def became(reading: Reading) -> str:
+    """A reading as a cause in words."""
+    return f"{reading.point} of device {reading.device_id} became {reading.value:g}"
 
 
 def _decision(

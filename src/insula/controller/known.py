@@ -10,7 +10,7 @@ from insula.building.state import RoomState
 from insula.bus.channel import Received
 from insula.controller.rooms import Rooms
 from insula.errors import RuleError
-from insula.messages import BuildingSettings, LampLight, Lease, RuleSet
+from insula.messages import BuildingSettings, LampLight, Lease, RoomRecord, RuleSet
 
 log = structlog.get_logger("insula.controller")
 
@@ -24,6 +24,26 @@ class Known:
         self.settings = BuildingSettings()
         self.zone = ZoneInfo("UTC")
         self.fault = ""
+        self._records: dict[int, RoomRecord] = {}
+
+    # --- what is said of each room
+
+    def observed(self, room_id: int) -> bool:
+        """Whether nothing that the rules wish is written in the room."""
+        record = self._records.get(room_id)
+        return record is not None and record.mode == "observe"
+
+    def hand_hold_s(self, room_id: int) -> float:
+        record = self._records.get(room_id)
+        own = record.hand_hold_s if record is not None else None
+        return self.settings.hand_hold_s if own is None else own
+
+    def empty_hold_s(self, room_id: int) -> float:
+        record = self._records.get(room_id)
+        own = record.empty_hold_s if record is not None else None
+        return self.settings.empty_hold_s if own is None else own
+
+    # --- topic state
 
     def learn(self, received: Received) -> Iterable[RoomState]:
         """Takes a record of topic ``state``; gives the rooms to look at again."""
@@ -33,6 +53,9 @@ class Known:
                 return _one(self.rooms.hold(lease))
             case None if key.startswith("lease/") and key.removeprefix("lease/").isdecimal():
                 return _one(self.rooms.release(int(key.removeprefix("lease/"))))
+            case RoomRecord() as record:
+                self._records[record.room_id] = record
+                return _one(self.rooms.get(record.room_id))
             case LampLight() as learned:
                 self.rooms.learn(learned)
             case RuleSet() as ruleset:

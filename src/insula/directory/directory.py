@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import structlog
@@ -11,35 +11,46 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from insula.building.rules import is_file
 from insula.bus.channel import END_OF_DEVICES, Channel
 from insula.bus.health import tell_health
-from insula.bus.keys import gateway_key
+from insula.bus.keys import gateway_key, room_key
 from insula.bus.port import Outgoing
 from insula.clock import Clock
 from insula.errors import InputError, Unavailable
-from insula.messages import BuildingSettings, DeviceRecord, GatewayRecord, Health, RuleSet
+from insula.messages import BuildingSettings, DeviceRecord, GatewayRecord, Health, RoomRecord, RuleSet
 from insula.store.building import read_gateways, read_rules, read_settings
 from insula.store.changes import latest_change
 from insula.store.devices import list_devices, removed_devices
 from insula.store.engine import Store
+from insula.store.hands import read_rooms
+from insula.store.rule_versions import edited_rules
 from insula.store.state import load_state
 
 log = structlog.get_logger("insula.directory")
 
 DB = ("db", 0)
-GATEWAY = gateway_key("")
+OURS = (gateway_key(""), "room/")
+"""Keys of topic ``state`` that are gone with what they are of."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The building at one change of the database. ``rules``: those of a file; ``removed``: devices that were in it
-    before; ``former_gateways``: ids that topic ``state`` may still hold."""
+    """The building at one change of the database. ``edited``: rules that were put in force by hand; ``rules``: those
+    of a file; ``removed``: devices that were in it before; ``former``: keys that topic ``state`` may still hold."""
 
     change: int
     settings: BuildingSettings
+    edited: RuleSet | None
     rules: RuleSet | None
+    rooms: tuple[RoomRecord, ...]
     gateways: tuple[GatewayRecord, ...]
-    former_gateways: frozenset[str]
+    former: frozenset[str]
     devices: tuple[DeviceRecord, ...]
     removed: frozenset[int]
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Those of its gateways and rooms on topic ``state``."""
+        rooms = (room_key(room.room_id) for room in self.rooms)
+        return frozenset((*rooms, *(gateway_key(gateway.id) for gateway in self.gateways)))
 
 
 class Directory:
@@ -95,23 +106,36 @@ class Directory:
 
     async def _view(self, connection: AsyncConnection, change: int) -> View:
         gateways = [GatewayRecord(**msgspec.structs.asdict(plan)) for plan in await read_gateways(connection)]
-        kept = {key.removeprefix(GATEWAY) for key in await load_state(connection) if key.startswith(GATEWAY)}
-        before = {gateway.id for gateway in self._published.gateways} if self._published is not None else set()
-        return View(
+        kept = {key for key in await load_state(connection) if key.startswith(OURS)}
+        before = self._published.keys if self._published is not None else frozenset()
+        edited = await edited_rules(connection)
+        view = View(
             change=change,
             settings=await read_settings(connection),
+            edited=edited.ruleset if edited is not None else None,
             rules=await read_rules(connection),
+            rooms=tuple(await read_rooms(connection)),
             gateways=tuple(gateways),
-            former_gateways=frozenset((kept | before) - {gateway.id for gateway in gateways}),
+            former=frozenset(),
             devices=tuple(await list_devices(connection)),
             removed=frozenset(await removed_devices(connection)),
         )
+        return replace(view, former=frozenset(kept | before) - view.keys)
 
     async def _publish(self, view: View) -> None:
-        await self._channel.send(view.settings, *self._rules_of(view), *view.gateways)
-        for gateway_id in view.former_gateways:
-            await self._channel.forget("state", gateway_key(gateway_id))
-        await self._publish_devices(view)
+        """Rooms go first: nobody may drive one before it is known that it is only observed."""
+        await self._channel.send(*view.rooms, view.settings, *self._rules_of(view), *view.gateways)
+        for key in view.former:
+            await self._channel.forget("state", key)
+        if not await self._devices_stand(view):
+            await self._publish_devices(view)
+
+    async def _devices_stand(self, view: View) -> bool:
+        """Whether the list on ``db`` is ours, and as it is to be."""
+        before = self._published
+        if before is None or (before.devices, before.removed) != (view.devices, view.removed):
+            return False
+        return (await self._channel.bus.end_positions([DB[0]]))[DB] == self._end
 
     def _rules_of(self, view: View) -> list[RuleSet]:
         """None when the set cannot be used: the rules that are in force stay so."""
@@ -125,6 +149,8 @@ class Directory:
 
     def _ruleset(self, view: View) -> RuleSet:
         """A set that comes with Insula is taken from this program, which may be newer than the last import."""
+        if view.edited is not None:
+            return view.edited
         if not is_file(view.settings.rules):
             return self._rules(view.settings.rules)
         if view.rules is None:

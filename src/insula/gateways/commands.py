@@ -125,8 +125,9 @@ class Commands:
             expires_at=real + COMMAND_LIFE_MS,
             origin=Origin(kind="system", name="repeat"),
         )
-        gate = self._state.gate
-        if gate.connected and not gate.alarm_of(device_id) and self._queue.get(target_of(command)) is None:
+        gate, room_id = self._state.gate, self._room_of(device_id)
+        blocked = gate.alarm_of(device_id) or room_id is None or gate.observed(room_id)
+        if gate.connected and not blocked and self._queue.get(target_of(command)) is None:
             self._enqueue(Waiting(command, repeat=True))
 
     def _enqueue(self, waiting: Waiting) -> None:
@@ -139,10 +140,19 @@ class Commands:
         if command.expires_at < self._clock.real():
             self._answer(command, "expired", reasons.TOO_LATE)
             return False
-        reason = self._impossible(command) or self._state.gate.refusal(command, self._clock.now())
+        reason = self._impossible(command) or self._gate_refusal(command)
         if reason := reason or self._yields(command):
             self._answer(command, "refused", reason)
         return not reason
+
+    def _gate_refusal(self, command: Command) -> str:
+        return self._state.gate.refusal(command, self._clock.now(), self._room_of(command.device_id))
+
+    def _room_of(self, device_id: int) -> int | None:
+        try:
+            return self._devices.get(device_id).room_id
+        except UnknownDevice:
+            return None
 
     def _impossible(self, command: Command) -> str:
         try:
@@ -191,7 +201,7 @@ class Commands:
         if command.expires_at < self._clock.real():
             self._answer(command, "expired", reasons.TOO_LATE)
             return False
-        if reason := self._state.gate.refusal(command, self._clock.now()):
+        if reason := self._gate_refusal(command):
             self._answer(command, "refused", reason)
         return not reason
 

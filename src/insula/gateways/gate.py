@@ -1,9 +1,9 @@
-"""The last gate before the field bus: link, field alarms, leases and what was just done by hand. Pure."""
+"""The last gate before the field bus: link, observed rooms, field alarms, leases, what was just done by hand. Pure."""
 
 from collections.abc import Container
 
 from insula.gateways import reasons
-from insula.messages import RANK, BuildingSettings, Command, CommandClass, Lease, Origin
+from insula.messages import RANK, BuildingSettings, Command, CommandClass, Lease, Mode, Origin
 
 
 class Gate:
@@ -16,15 +16,29 @@ class Gate:
     def __init__(self) -> None:
         self.settings = BuildingSettings()
         self.connected = False
+        self._observed: set[int] = set()
         self._leases: dict[int, Lease] = {}
         self._holds: dict[int, Lease] = {}
         self._alarms: dict[int, set[str]] = {}
 
-    def refusal(self, command: Command, now: int) -> str:
-        """Why the command may not pass; empty if it may."""
+    def refusal(self, command: Command, now: int, room_id: int | None = None) -> str:
+        """Why the command to a device of this room may not pass; empty if it may."""
         if not self.connected:
             return reasons.NOT_CONNECTED
+        if command.origin.kind == "rule" and room_id in self._observed:
+            return reasons.OBSERVING
         return self.alarm_of(command.device_id) or self._held(command, now)
+
+    # --- rooms that are only observed: no rule writes there, people do
+
+    def room(self, room_id: int, mode: Mode) -> None:
+        if mode == "observe":
+            self._observed.add(room_id)
+        else:
+            self._observed.discard(room_id)
+
+    def observed(self, room_id: int) -> bool:
+        return room_id in self._observed
 
     # --- leases
 

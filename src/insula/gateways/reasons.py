@@ -10,6 +10,7 @@ from insula.points import Role
 NOT_CONNECTED: Final = "not connected"
 SUPERSEDED: Final = "superseded"
 TOO_LATE: Final = "its time was over"
+OBSERVING: Final = "observing"
 NO_DEVICE: Final = "no such device"
 NO_CONFIRMATION: Final = "no confirmation"
 LINK_LOST: Final = "link lost while sending"

@@ -76,6 +76,8 @@ class Reports:
         if origin is None:
             cause = self._state.causes.of((device_id, role.target), real) if measured_at is None else ""
             origin = Origin(kind="device", cause=cause)
+        elif origin.by_hand and role.writable:
+            origin = self._state.causes.press((device_id, role.target), origin, real)
         reading = self._state.values.report(
             device_id, role, value, origin=origin, now=now, real=real, measured_at=measured_at
         )

@@ -33,6 +33,7 @@ from insula.messages import (
     Lease,
     Protocol,
     Reading,
+    RoomRecord,
 )
 
 log = structlog.get_logger("insula.gateways")
@@ -42,6 +43,7 @@ RESEND_S: Final = 5.0
 HEALTH_S: Final = 5.0
 RESTART_S: Final = 1.0
 LEASE: Final = "lease/"
+ROOM: Final = "room/"
 SETTINGS: Final = "settings/"
 COUNTERS: Final = (
     *("commands", "done", "refused", "expired", "failed", "superseded", "telegrams_sent", "repeats"),
@@ -181,6 +183,8 @@ class GatewayRunner:
                     gate.lease(lease)
                 case BuildingSettings() as settings:
                     gate.settings = settings
+                case RoomRecord() as room:
+                    gate.room(room.room_id, room.mode)
                 case None if (device := received.record.key.removeprefix(LEASE)).isdecimal():
                     gate.release(int(device), self._clock.now())
 
@@ -266,4 +270,4 @@ class GatewayRunner:
 
 
 def _concerns_gateways(record: Record) -> bool:
-    return record.key.startswith((LEASE, SETTINGS))
+    return record.key.startswith((LEASE, ROOM, SETTINGS))

@@ -5,24 +5,36 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
+from msgspec.structs import replace
+
 from insula.gateways.gate import Gate
 from insula.gateways.pending import Target
 from insula.gateways.repeats import Repeats
 from insula.gateways.values import LastValues
-from insula.messages import DeviceRecord
+from insula.messages import DeviceRecord, Origin, new_id
 
 CAUSE_MS: Final = 120_000
 """A device that reports within 2 minutes of a command reports because of it: no blind travels for longer."""
 
 
 class Causes:
-    """Which command a report confirms: the last one sent to the same target (ms, real time)."""
+    """Which command, or which press at the wall, a report confirms: the last of the same target (ms, real time)."""
 
     def __init__(self) -> None:
         self._sent: dict[Target, tuple[str, int]] = {}
+        self._pressed: dict[Target, tuple[Origin, int, str]] = {}
 
     def sent(self, target: Target, command_id: str, real: int) -> None:
         self._sent[target] = (command_id, real)
+
+    def press(self, target: Target, hand: Origin, real: int) -> Origin:
+        """The hand's origin with the id of this press as its cause: what the device reports because of one press tells
+        the same one. Each press is an origin of its own (port.py)."""
+        before, at, pressed = self._pressed.get(target, (hand, 0, ""))
+        press_id = pressed if before is hand and real - at <= CAUSE_MS and pressed else new_id()
+        self._pressed[target] = (hand, real, press_id)
+        self._sent[target] = (press_id, real)
+        return replace(hand, cause=press_id)
 
     def of(self, target: Target, real: int) -> str:
         """The command's id, or empty."""
