@@ -8,6 +8,7 @@ import msgspec
 
 from bench.machine import percentile
 from insula.building.decide import decide
+from insula.building.place import Place
 from insula.building.rules import compile_ruleset, load_ruleset
 from insula.building.state import RoomState
 from insula.bus.channel import Channel, Reader
@@ -121,7 +122,7 @@ async def _next_command(reader: Reader) -> Command:
 
 def _deciding(times: int = 5_000) -> dict[str, float]:
     """Microseconds in the controller for a reading that changes nothing, and for one that changes the answer."""
-    zone, now = ZoneInfo("Europe/Zurich"), 1_767_265_200_000
+    place, now = Place(ZoneInfo("Europe/Zurich")), 1_767_265_200_000
     rules = compile_ruleset(load_ruleset("default"))
     room = RoomState(1)
     room.set_devices(_devices(1))
@@ -137,6 +138,6 @@ def _deciding(times: int = 5_000) -> dict[str, float]:
     started = time.perf_counter()
     for number in range(times):
         room.take(gone if number % 2 else there, now)
-        decide(rules, room, now, zone)
+        decide(rules, room, now, place)
     changed = time.perf_counter() - started
     return {"decide_unchanged_us": unchanged / times * 1e6, "decide_changed_us": changed / times * 1e6}

@@ -4,7 +4,7 @@ In a room with a thermostat Insula writes its setpoint, or its mode, and leaves 
 with radiators: a few hundred watts, a time constant of a day or two, 10 minutes from valve to warmth.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 GAIN = 35.0
 """Percent of valve for each K below the wish: open from 3 K on."""
@@ -12,8 +12,8 @@ INTEGRAL_S = 3 * 3600.0
 """In so long a constant deviation moves the valve as much again as at once."""
 DWELL_MS = 5 * 60_000
 """The least time between two moves for the same wish. A battery and a motor last years, a room takes hours."""
-RATE = 25.0
-"""Percent a minute that the valve moves at most."""
+MOST_MOVE = 40.0
+"""Percent that one move for the same wish is at most; a new wish (night, a window open, frost) is followed at once."""
 LEAST_MOVE = 3.0
 """Percent: a smaller move is worth none."""
 LAPSE_MS = 30 * 60_000
@@ -47,7 +47,7 @@ def hold(before: Comfort | None, wish: float, temperature: float, valve: float |
         return before
     seconds = (now - before.at) / 1000
     integral = _integral(before, deviation, seconds)
-    reach = RATE * max(seconds, DWELL_MS / 1000) / 60
+    reach = MOST_MOVE if wish == before.wish else 100.0
     output = _bounded(GAIN * deviation + integral, max(0.0, before.output - reach), min(100.0, before.output + reach))
     if abs(output - before.output) < LEAST_MOVE and 0 < output < 100:
         output = before.output
@@ -59,16 +59,10 @@ def mode_for(wish: float) -> float:
     return next((mode for least, mode in MODES if wish >= least), PROTECTION)
 
 
-def wished_again(comfort: Comfort, now: int) -> Comfort:
-    """The same, as of now: somebody else holds the valve."""
-    return replace(comfort, at=now)
-
-
 def _start(wish: float, deviation: float, valve: float | None, now: int) -> Comfort:
-    """Without a jump: the valve stays where it is, if that is known."""
-    if valve is None:
-        return Comfort(wish, round(_bounded(GAIN * deviation, 0, 100)), 0.0, now)
-    return Comfort(wish, valve, _bounded(valve - GAIN * deviation, 0, 100), now)
+    """Without a jump: the valve stays where it is, unless that is too far open or shut for any past."""
+    integral = 0.0 if valve is None else _bounded(valve - GAIN * deviation, 0, 100)
+    return Comfort(wish, round(_bounded(GAIN * deviation + integral, 0, 100)), integral, now)
 
 
 def _integral(before: Comfort, deviation: float, seconds: float) -> float:

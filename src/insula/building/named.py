@@ -68,7 +68,10 @@ def limits(name: str, condition: str) -> tuple[float, ...] | None:
     """The numbers that a condition compares a growing value with; None if it does anything else with it."""
     names = "|".join(spellings(name))
     number = r"\d+(?:\.\d+)?"
-    compared = re.compile(rf"\b(?:{names})\s*(?:[<>]=?)\s*({number})|\b({number})\s*(?:[<>]=?)\s*(?:{names})\b")
+    alone = r"(?!\s*[-+*/%.\w])"
+    compared = re.compile(
+        rf"\b(?:{names})\s*[<>]=?\s*({number}){alone}|(?<![-+*/%.\w])(?<![-+*/%]\s)({number})\s*[<>]=?\s*(?:{names})\b{alone}"
+    )
     found = [float(match[1] or match[2]) for match in compared.finditer(condition)]
     return tuple(found) if len(found) == len(re.findall(rf"\b(?:{names})\b", condition)) else None
 
