@@ -2,7 +2,7 @@
 
 import msgspec
 
-from insula.messages import BuildingSettings, GatewayOption, Message, Point, Protocol, RuleSet
+from insula.messages import BuildingSettings, GatewayOption, Message, Mode, Point, Protocol, RuleSet
 
 
 class GatewayPlan(Message, frozen=True, kw_only=True):
@@ -40,11 +40,16 @@ class DevicePlan(Message, frozen=True, kw_only=True):
 
 
 class RoomPlan(Message, frozen=True, kw_only=True):
-    """A room; ``number`` is unique in the building."""
+    """A room; ``number`` is unique in the building. ``mode``, ``hand_hold_s`` and ``empty_hold_s``: None: as the
+    building's."""
 
     number: int
     floor: int
     name: str = ""
+    tags: tuple[str, ...] = ()
+    mode: Mode | None = None
+    hand_hold_s: float | None = None
+    empty_hold_s: float | None = None
     beacons: tuple[BeaconPlan, ...] = ()
     devices: tuple[DevicePlan, ...] = ()
 

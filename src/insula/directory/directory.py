@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import msgspec
 import structlog
@@ -11,35 +11,44 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from insula.building.rules import is_file
 from insula.bus.channel import END_OF_DEVICES, Channel
 from insula.bus.health import tell_health
-from insula.bus.keys import gateway_key
+from insula.bus.keys import gateway_key, room_key
 from insula.bus.port import Outgoing
 from insula.clock import Clock
 from insula.errors import InputError, Unavailable
-from insula.messages import BuildingSettings, DeviceRecord, GatewayRecord, Health, RuleSet
+from insula.messages import BuildingSettings, DeviceRecord, GatewayRecord, Health, RoomRecord, RuleSet
 from insula.store.building import read_gateways, read_rules, read_settings
 from insula.store.changes import latest_change
 from insula.store.devices import list_devices, removed_devices
 from insula.store.engine import Store
+from insula.store.rooms import room_records
 from insula.store.state import load_state
 
 log = structlog.get_logger("insula.directory")
 
 DB = ("db", 0)
 GATEWAY = gateway_key("")
+ROOM = "room/"
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """The building at one change of the database. ``rules``: those of a file; ``removed``: devices that were in it
-    before; ``former_gateways``: ids that topic ``state`` may still hold."""
+    before; ``former``: keys of gateways and rooms that are no more, which topic ``state`` may still hold."""
 
     change: int
     settings: BuildingSettings
     rules: RuleSet | None
     gateways: tuple[GatewayRecord, ...]
-    former_gateways: frozenset[str]
+    rooms: tuple[RoomRecord, ...]
+    former: frozenset[str]
     devices: tuple[DeviceRecord, ...]
     removed: frozenset[int]
+
+    @property
+    def keys(self) -> frozenset[str]:
+        """Of its gateways and rooms on topic ``state``."""
+        rooms = {room_key(room.room_id) for room in self.rooms}
+        return frozenset(rooms | {gateway_key(gateway.id) for gateway in self.gateways})
 
 
 class Directory:
@@ -95,22 +104,25 @@ class Directory:
 
     async def _view(self, connection: AsyncConnection, change: int) -> View:
         gateways = [GatewayRecord(**msgspec.structs.asdict(plan)) for plan in await read_gateways(connection)]
-        kept = {key.removeprefix(GATEWAY) for key in await load_state(connection) if key.startswith(GATEWAY)}
-        before = {gateway.id for gateway in self._published.gateways} if self._published is not None else set()
-        return View(
+        rooms = await room_records(connection)
+        kept = {key for key in await load_state(connection) if key.startswith((GATEWAY, ROOM))}
+        before = self._published.keys if self._published is not None else frozenset[str]()
+        view = View(
             change=change,
             settings=await read_settings(connection),
             rules=await read_rules(connection),
             gateways=tuple(gateways),
-            former_gateways=frozenset((kept | before) - {gateway.id for gateway in gateways}),
+            rooms=tuple(rooms),
+            former=frozenset(),
             devices=tuple(await list_devices(connection)),
             removed=frozenset(await removed_devices(connection)),
         )
+        return replace(view, former=frozenset(kept | before) - view.keys)
 
     async def _publish(self, view: View) -> None:
-        await self._channel.send(view.settings, *self._rules_of(view), *view.gateways)
-        for gateway_id in view.former_gateways:
-            await self._channel.forget("state", gateway_key(gateway_id))
+        await self._channel.send(view.settings, *view.rooms, *self._rules_of(view), *view.gateways)
+        for key in view.former:
+            await self._channel.forget("state", key)
         await self._publish_devices(view)
 
     def _rules_of(self, view: View) -> list[RuleSet]:

@@ -90,6 +90,10 @@ async def _rooms(connection: AsyncConnection) -> tuple[RoomPlan, ...]:
             number=row.number,
             floor=row.floor,
             name=row.name,
+            tags=tuple(row.tags or ()),
+            mode=row.mode,
+            hand_hold_s=row.hand_hold_s,
+            empty_hold_s=row.empty_hold_s,
             beacons=tuple(beacons.get(row.id, ())),
             devices=tuple(devices.get(row.id, ())),
         )

@@ -125,6 +125,7 @@ def _decision_row(event: DecisionIn) -> dict[str, Any]:
         "cause": decision.trigger[:TEXT_LENGTH],
         "seen": decision.values,
         "lost": list(decision.lost),
+        "observed": decision.observed,
     }
 
 
@@ -203,6 +204,7 @@ def _decision(row: Row[Any]) -> Decision:
         trigger=row.cause,
         values=row.seen,
         lost=tuple(row.lost),
+        observed=row.observed,
     )
 
 

@@ -47,6 +47,12 @@ Building = Table(
     Column("longitude", Double, nullable=False),
     Column("rules", String(64), nullable=False),
     Column("hand_hold_s", Double, nullable=False),
+    Column("empty_hold_s", Double, nullable=False, server_default="900"),
+    Column("mode", String(16), nullable=False, server_default="active", comment="observe or active"),
+    Column("country", String(2), nullable=False, server_default="", comment="ISO 3166-1: whose holidays"),
+    Column("subdivision", String(16), nullable=False, server_default=""),
+    Column("vacation_from", String(10), nullable=False, server_default="", comment="ISO 8601; empty: none"),
+    Column("vacation_to", String(10), nullable=False, server_default=""),
 )
 
 Room = Table(
@@ -57,6 +63,10 @@ Room = Table(
     Column("number", Integer, nullable=False),
     Column("floor", Integer, nullable=False),
     Column("name", String(200), nullable=False),
+    Column("tags", JSON, nullable=True, comment="words that scopes of rules name"),
+    Column("mode", String(16), nullable=True, comment="observe or active; NULL: as the building"),
+    Column("hand_hold_s", Double, nullable=True, comment="NULL: as the building"),
+    Column("empty_hold_s", Double, nullable=True, comment="NULL: as the building"),
     UniqueConstraint("building", "number"),
     sqlite_autoincrement=True,
 )
@@ -182,6 +192,7 @@ Decision = Table(
     Column("cause", String(200), nullable=False, comment="id of the reading, or the moment, that changed the answer"),
     Column("seen", JSON, nullable=False),
     Column("lost", JSON, nullable=False),
+    Column("observed", Boolean, nullable=False, server_default="0", comment="nothing was commanded"),
     Index(None, "device", "timestamp"),
     Index(None, "room", "timestamp"),
 )

@@ -1,0 +1,43 @@
+"""What rules and leases need of rooms and of the building; decisions that were only observed."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = "0003"
+down_revision = "0002"
+
+
+def upgrade() -> None:
+    for column in _building():
+        op.add_column("Building", column)
+    for column in _room():
+        op.add_column("Room", column)
+    observed = sa.Column[bool](
+        "observed", sa.Boolean(), server_default="0", nullable=False, comment="nothing was commanded"
+    )
+    op.add_column("Decision", observed)
+
+
+def _building() -> list[sa.Column[object]]:
+    """A building that runs already goes on to be active."""
+    return [
+        sa.Column("empty_hold_s", sa.Double(), server_default="900", nullable=False),
+        sa.Column("mode", sa.String(length=16), server_default="active", nullable=False, comment="observe or active"),
+        sa.Column(
+            "country", sa.String(length=2), server_default="", nullable=False, comment="ISO 3166-1: whose holidays"
+        ),
+        sa.Column("subdivision", sa.String(length=16), server_default="", nullable=False),
+        sa.Column(
+            "vacation_from", sa.String(length=10), server_default="", nullable=False, comment="ISO 8601; empty: none"
+        ),
+        sa.Column("vacation_to", sa.String(length=10), server_default="", nullable=False),
+    ]
+
+
+def _room() -> list[sa.Column[object]]:
+    return [
+        sa.Column("tags", sa.JSON(), nullable=True, comment="words that scopes of rules name"),
+        sa.Column("mode", sa.String(length=16), nullable=True, comment="observe or active; NULL: as the building"),
+        sa.Column("hand_hold_s", sa.Double(), nullable=True, comment="NULL: as the building"),
+        sa.Column("empty_hold_s", sa.Double(), nullable=True, comment="NULL: as the building"),
+    ]
