@@ -22,6 +22,11 @@ app.command(building)
 app.command(zwave)
 app.command(bus)
 app.command(topics)
+app.command("insula.cli_control:lease", help="Who holds which device: list, end.")
+app.command("insula.cli_control:hands_off", help="Nothing that a rule wishes is written: building, floor or room.")
+app.command("insula.cli_control:hands_on", help="The rules drive again: building, floor or room.")
+app.command("insula.cli_control:why", help="Why something moved in a room, or a device did.")
+app.command("insula.cli_rules:rules", help="The rules: show, check, apply, versions, export, restore.")
 app.command("insula.cli_db:db", help="The database's tables: upgrade.")
 app.command("insula.cli_backup:backup", help="All that the database holds, as one file, while Insula runs.")
 app.command("insula.cli_backup:restore", help="Put a backup into an empty database, of either kind.")
@@ -177,7 +182,7 @@ def building_import(
             for change in changes:
                 _say(str(change))
             if changes and not dry_run:
-                await import_plan(store, plan)
+                await import_plan(store, plan, mode="observe")
             _say(f"{len(changes)} changes{', not made' if dry_run else ''}")
 
     _run(work())

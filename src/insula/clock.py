@@ -9,7 +9,6 @@ import heapq
 import time
 from typing import Protocol
 
-
 LOOK_AGAIN_S = 0.5
 """Somebody may set the machine's clock meanwhile: who sleeps notices within so long (real time)."""
 

@@ -237,8 +237,6 @@ class BuildingSettings(Message, frozen=True, kw_only=True):
     """How long what is done by hand holds its device (building's clock)."""
     empty_hold_s: float = 900
     """What is held by hand is let go when its room has been empty for so long (building's clock); 0: at once."""
-    mode: Mode = "active"
-    """Of the rooms that have none of their own."""
     country: str = ""
     """ISO 3166-1 alpha-2, whose public holidays are ``holiday`` in rules; empty: there are none."""
     subdivision: str = ""

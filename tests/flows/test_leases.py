@@ -5,6 +5,7 @@ import asyncio
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+from msgspec.structs import replace
 
 from insula.building.state import RoomState
 from insula.clock import settle
@@ -188,7 +189,9 @@ async def test_one_that_ran_out_meanwhile_is_ended_at_once(it: Flow) -> None:
     empty=st.none() | st.integers(0, 2 * HOUR),
     empty_hold=st.integers(0, 3600),
 )
-def test_the_end_is_the_earlier_of_the_two(since: int, used: int, hold: int, empty: int | None, empty_hold: int) -> None:
+def test_the_end_is_the_earlier_of_the_two(
+    since: int, used: int, hold: int, empty: int | None, empty_hold: int
+) -> None:
     used = max(since, used)
     held = Lease(device_id=1, owner=SWITCH, since=since, until=used + hold, used_at=used)
     end = ends_at(held, empty, empty_hold)
@@ -202,8 +205,7 @@ def test_the_end_is_the_earlier_of_the_two(since: int, used: int, hold: int, emp
 
 def test_each_sensor_of_a_room_has_its_say() -> None:
     state = RoomState(1)
-    other = devices()[2]
-    state.set_devices([*devices(), type(other)(**{f: getattr(other, f) for f in other.__struct_fields__} | {"device_id": 9})])
+    state.set_devices([*devices(), replace(devices()[2], device_id=9)])
     state.take(reading("motion", 0, NOON), NOON)
     assert empty_since(state, NOON) is None
     state.take(reading("motion", 0, NOON + MINUTE, device_id=9), NOON + MINUTE)

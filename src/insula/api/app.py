@@ -9,14 +9,20 @@ from litestar.openapi import OpenAPIConfig
 from litestar.params import FromPath
 
 from insula import __version__
+from insula.api.board import StateBoard
 from insula.api.bus import BusWindow, bus_routes
 from insula.api.commands import Commands
 from insula.api.errors import NotFound
+from insula.api.hands import hands_routes
 from insula.api.health import HealthBoard, health_route
+from insula.api.history import history_route
+from insula.api.leases import lease_routes
 from insula.api.legacy import LegacyApi, legacy_router
 from insula.api.places import Places
 from insula.api.problems import problem
+from insula.api.rules import rule_routes
 from insula.api.values import LastValues
+from insula.api.why import why_route
 from insula.bus.channel import Channel
 from insula.bus.health import tell_health
 from insula.clock import Clock
@@ -38,12 +44,13 @@ class Api:
     values: LastValues
     health: HealthBoard
     window: BusWindow
+    board: StateBoard
 
     async def run(self) -> None:
         """Follow the bus, for ever; the beacons are to be loaded before (``places.load``). The streams end with it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for part in (self.places, self.commands, self.values, self.health):
+                for part in (self.places, self.commands, self.values, self.health, self.board):
                     name = f"api {type(part).__name__}"
                     tasks.create_task(begin_again(name, part.run, self.clock), name=name)
                 tasks.create_task(tell_health(self.channel, self.clock, self._health))
@@ -58,10 +65,19 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
     """``instance``: its name in /health."""
     places, commands = Places(store, channel), Commands(channel, clock)
     values, health, window = LastValues(channel, commands.saw), HealthBoard(channel, clock), BusWindow(channel)
+    board = StateBoard(channel, clock)
     legacy = legacy_router(LegacyApi(places, commands, values, store, clock))
     modern = Router(
         path="/api/v1",
-        route_handlers=[_command_route(commands), *bus_routes(channel, window)],
+        route_handlers=[
+            _command_route(commands),
+            *bus_routes(channel, window),
+            *lease_routes(board, channel, clock),
+            *hands_routes(board, store, clock),
+            *rule_routes(store, clock),
+            why_route(channel, store, clock),
+            history_route(channel, store, clock),
+        ],
         exception_handlers={Exception: problem},
     )
     app = Litestar(
@@ -70,7 +86,7 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
         exception_handlers={Exception: problem},
         logging_config=None,
     )
-    return Api(channel, clock, instance, app, places, commands, values, health, window)
+    return Api(channel, clock, instance, app, places, commands, values, health, window, board)
 
 
 def _command_route(commands: Commands) -> Any:

@@ -6,11 +6,20 @@ InputError
     └── TooLarge    status 413
 """
 
+from collections.abc import Mapping
+from typing import Any
+
 from insula.errors import InputError
 
 
 class RequestError(InputError):
+    """``more``: what the answer says beside the text, by name."""
+
     status = 400
+
+    def __init__(self, text: str, more: Mapping[str, Any] | None = None) -> None:
+        super().__init__(text)
+        self.more = dict(more or {})
 
 
 class NotFound(RequestError):

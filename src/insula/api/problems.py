@@ -8,7 +8,7 @@ from litestar import Request, Response
 from litestar.exceptions import HTTPException
 
 from insula.api.errors import RequestError
-from insula.errors import Unavailable
+from insula.errors import InputError, Unavailable
 
 _MISSING = re.compile(r"Missing required \w+ parameter '(\w+)' for path .*")
 
@@ -22,13 +22,16 @@ def legacy_failure(request: Request[Any, Any, Any], error: Exception) -> Respons
 
 def problem(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     status, text = _describe(request, error)
-    body = {"type": "about:blank", "title": text, "status": status, "instance": request.url.path}
+    more = error.more if isinstance(error, RequestError) else {}
+    body = {"type": "about:blank", "title": text, "status": status, "instance": request.url.path, **more}
     return Response(body, status_code=status, media_type="application/problem+json")
 
 
 def _describe(request: Request[Any, Any, Any], error: Exception) -> tuple[int, str]:
     if isinstance(error, RequestError):
         return error.status, str(error)
+    if isinstance(error, InputError):
+        return 400, str(error)
     if isinstance(error, HTTPException):
         return error.status_code, _detail(error)
     if isinstance(error, Unavailable):

@@ -40,7 +40,7 @@ def _building(plan: BuildingPlan) -> dict[str, Any]:
         "latitude": settings.latitude,
         "longitude": settings.longitude,
         "rules": settings.rules,
-        "mode": settings.mode,
+        **({} if plan.mode is None else {"mode": plan.mode}),
         "hand_hold_min": settings.hand_hold_s / 60,
         "empty_hold_min": settings.empty_hold_s / 60,
         **{key: getattr(settings, key) for key in DAYS if getattr(settings, key)},

@@ -40,7 +40,8 @@ def parse_plan(text: str, known: BuildingPlan | None = None, folder: Path = Path
     faults = Faults(Lines(text))
     top = Table(values, (), faults)
     building = top.table("building")
-    site, settings = read_building(building, known.settings if known is not None and known.site else None)
+    mode = read_mode(building)
+    site, settings = read_building(building)
     rules = read_rules(building, settings.rules, folder, known)
     gateways = read_gateways(top.tables("gateway"))
     placed = Placed(gateways)
@@ -53,6 +54,7 @@ def parse_plan(text: str, known: BuildingPlan | None = None, folder: Path = Path
         raise BuildingFileError(found)
     plan = BuildingPlan(
         site=site,
+        mode=mode,
         settings=settings,
         rules=rules,
         gateways=tuple(placed.gateways.values()),

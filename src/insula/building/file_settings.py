@@ -28,9 +28,8 @@ GATEWAY_OPTIONS: dict[str, dict[str, type]] = {
 CONNECTIONS = ("tcp", "udp", "routing")
 
 
-def read_building(table: Table, known: BuildingSettings | None = None) -> tuple[str, BuildingSettings]:
-    """The site's name, and the settings that every part gets. A building that is new (``known``: None) and says nothing
-    of its mode is only observed: whoever imported it looks first. Later it keeps the mode that it has."""
+def read_building(table: Table) -> tuple[str, BuildingSettings]:
+    """The site's name, and the settings that every part gets."""
     site = table.get("site", str, "site")
     settings = BuildingSettings(
         name=table.get("name", str, "building"),
@@ -40,7 +39,6 @@ def read_building(table: Table, known: BuildingSettings | None = None) -> tuple[
         rules=table.get("rules", str, "default"),
         hand_hold_s=read_minutes(table, "hand_hold_min", 60.0) * 60,
         empty_hold_s=read_minutes(table, "empty_hold_min", 15.0) * 60,
-        mode=read_mode(table) or (known.mode if known is not None else "observe"),
         country=table.get("country", str, ""),
         subdivision=table.get("subdivision", str, ""),
         vacation_from=_day(table, "vacation_from"),

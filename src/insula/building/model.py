@@ -40,8 +40,8 @@ class DevicePlan(Message, frozen=True, kw_only=True):
 
 
 class RoomPlan(Message, frozen=True, kw_only=True):
-    """A room; ``number`` is unique in the building. ``mode``, ``hand_hold_s`` and ``empty_hold_s``: None: as the
-    building's."""
+    """A room; ``number`` is unique in the building. ``hand_hold_s``, ``empty_hold_s``: None: as the building's;
+    ``mode``: None: as it is now, or as the building's."""
 
     number: int
     floor: int
@@ -55,9 +55,11 @@ class RoomPlan(Message, frozen=True, kw_only=True):
 
 
 class BuildingPlan(Message, frozen=True, kw_only=True):
-    """``rules``: those of the file that the settings name; None if they name a set that comes with Insula."""
+    """``rules``: those of the file that the settings name; None if they name a set that comes with Insula. ``mode``:
+    of rooms that have none of their own; None: as it is now."""
 
     site: str
+    mode: Mode | None = None
     settings: BuildingSettings = msgspec.field(default_factory=BuildingSettings)
     rules: RuleSet | None = None
     gateways: tuple[GatewayPlan, ...] = ()

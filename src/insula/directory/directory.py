@@ -20,35 +20,37 @@ from insula.store.building import read_gateways, read_rules, read_settings
 from insula.store.changes import latest_change
 from insula.store.devices import list_devices, removed_devices
 from insula.store.engine import Store
-from insula.store.rooms import room_records
+from insula.store.hands import read_rooms
+from insula.store.rule_versions import edited_rules
 from insula.store.state import load_state
 
 log = structlog.get_logger("insula.directory")
 
 DB = ("db", 0)
-GATEWAY = gateway_key("")
-ROOM = "room/"
+OURS = (gateway_key(""), "room/")
+"""Keys of topic ``state`` that are gone with what they are of."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """The building at one change of the database. ``rules``: those of a file; ``removed``: devices that were in it
-    before; ``former``: keys of gateways and rooms that are no more, which topic ``state`` may still hold."""
+    """The building at one change of the database. ``edited``: rules that were put in force by hand; ``rules``: those
+    of a file; ``removed``: devices that were in it before; ``former``: keys that topic ``state`` may still hold."""
 
     change: int
     settings: BuildingSettings
+    edited: RuleSet | None
     rules: RuleSet | None
-    gateways: tuple[GatewayRecord, ...]
     rooms: tuple[RoomRecord, ...]
+    gateways: tuple[GatewayRecord, ...]
     former: frozenset[str]
     devices: tuple[DeviceRecord, ...]
     removed: frozenset[int]
 
     @property
     def keys(self) -> frozenset[str]:
-        """Of its gateways and rooms on topic ``state``."""
-        rooms = {room_key(room.room_id) for room in self.rooms}
-        return frozenset(rooms | {gateway_key(gateway.id) for gateway in self.gateways})
+        """Those of its gateways and rooms on topic ``state``."""
+        rooms = (room_key(room.room_id) for room in self.rooms)
+        return frozenset((*rooms, *(gateway_key(gateway.id) for gateway in self.gateways)))
 
 
 class Directory:
@@ -104,15 +106,16 @@ class Directory:
 
     async def _view(self, connection: AsyncConnection, change: int) -> View:
         gateways = [GatewayRecord(**msgspec.structs.asdict(plan)) for plan in await read_gateways(connection)]
-        rooms = await room_records(connection)
-        kept = {key for key in await load_state(connection) if key.startswith((GATEWAY, ROOM))}
-        before = self._published.keys if self._published is not None else frozenset[str]()
+        kept = {key for key in await load_state(connection) if key.startswith(OURS)}
+        before = self._published.keys if self._published is not None else frozenset()
+        edited = await edited_rules(connection)
         view = View(
             change=change,
             settings=await read_settings(connection),
+            edited=edited.ruleset if edited is not None else None,
             rules=await read_rules(connection),
+            rooms=tuple(await read_rooms(connection)),
             gateways=tuple(gateways),
-            rooms=tuple(rooms),
             former=frozenset(),
             devices=tuple(await list_devices(connection)),
             removed=frozenset(await removed_devices(connection)),
@@ -120,10 +123,19 @@ class Directory:
         return replace(view, former=frozenset(kept | before) - view.keys)
 
     async def _publish(self, view: View) -> None:
-        await self._channel.send(view.settings, *view.rooms, *self._rules_of(view), *view.gateways)
+        """Rooms go first: nobody may drive one before it is known that it is only observed."""
+        await self._channel.send(*view.rooms, view.settings, *self._rules_of(view), *view.gateways)
         for key in view.former:
             await self._channel.forget("state", key)
-        await self._publish_devices(view)
+        if not await self._devices_stand(view):
+            await self._publish_devices(view)
+
+    async def _devices_stand(self, view: View) -> bool:
+        """Whether the list on ``db`` is ours, and as it is to be."""
+        before = self._published
+        if before is None or (before.devices, before.removed) != (view.devices, view.removed):
+            return False
+        return (await self._channel.bus.end_positions([DB[0]]))[DB] == self._end
 
     def _rules_of(self, view: View) -> list[RuleSet]:
         """None when the set cannot be used: the rules that are in force stay so."""
@@ -137,6 +149,8 @@ class Directory:
 
     def _ruleset(self, view: View) -> RuleSet:
         """A set that comes with Insula is taken from this program, which may be newer than the last import."""
+        if view.edited is not None:
+            return view.edited
         if not is_file(view.settings.rules):
             return self._rules(view.settings.rules)
         if view.rules is None:

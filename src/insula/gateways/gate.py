@@ -1,4 +1,4 @@
-"""The last gate before the field bus: link, rooms only observed, field alarms, leases, what was just done by hand. Pure."""
+"""The last gate before the field bus: link, observed rooms, field alarms, leases, what was just done by hand. Pure."""
 
 from collections.abc import Container
 

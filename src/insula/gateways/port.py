@@ -28,8 +28,9 @@ class Upward(Protocol):
         measured_at: int | None = None,
     ) -> None:
         """A point has this value, in the unit of its role (points.py). Insula's percent: 100 = open.
-        ``origin`` None: the device itself; a wall switch gives its own, one object a press. ``measured_at`` (building's clock; None:
-        just now): a value that the field bus remembers, and the device's last sign of life, which is no new one."""
+        ``origin`` None: the device itself; a wall switch gives its own, one object a press. ``measured_at`` (building's
+        clock; None: just now): a value that the field bus remembers, and the device's last sign of life, which is no
+        new one."""
 
     def alive(self, device_id: int) -> None:
         """A sign of life without a value."""

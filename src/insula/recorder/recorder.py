@@ -16,6 +16,7 @@ from insula.errors import Unavailable, first_of
 from insula.messages import CommandResult, Decision, Health, Reading
 from insula.recorder.batch import Batch
 from insula.recorder.events import event_row
+from insula.recorder.moves import Moves
 from insula.recorder.selection import Selection
 from insula.store.devices import known_devices
 from insula.store.engine import Store
@@ -66,6 +67,7 @@ class Recorder:
         self._run = run
         self._instance = instance
         self._selection = Selection(every_s)
+        self._moves = Moves()
         self._batch = Batch()
         self._stored: dict[Partition, Stored] = {}
         self._held: dict[Partition, int] = {}
@@ -153,6 +155,7 @@ class Recorder:
                 row = self._selection.row(one.message, now)
                 if row is not None:
                     self._batch.rows.append(row)
+                self._batch.events += self._moves.rows(one.message, self._channel.devices)
             elif isinstance(one.message, CommandResult | Decision):
                 self._batch.events.append(event_row(one.message, self._channel.devices, self._clock))
             elif one.record.topic == "state":

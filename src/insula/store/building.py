@@ -6,15 +6,20 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from insula.building.changes import PlanChange
+from insula.building.changes import PlanChange, with_modes
 from insula.building.changes import difference as difference
 from insula.building.export import export_text
 from insula.building.model import BeaconPlan, BuildingPlan, DevicePlan, GatewayPlan, RoomPlan
-from insula.messages import BuildingSettings, RuleSet
+from insula.building.rules import load_ruleset
+from insula.building.rules_text import export_ruleset
+from insula.errors import RuleError
+from insula.messages import BuildingSettings, Mode, RuleSet
 from insula.store.changes import add_change
 from insula.store.devices import device_rows, to_struct
 from insula.store.engine import Store
+from insula.store.hands import building_mode, own_modes, write_modes
 from insula.store.importing import RULES, write_plan
+from insula.store.rule_versions import add_version, forget_edit
 from insula.store.tables import Beacon, Building, Device, Gateway, Room, Site
 from insula.store.values import get_value
 
@@ -25,19 +30,36 @@ async def stored_plan(store: Store) -> BuildingPlan:
         return await read_plan(connection)
 
 
-async def import_plan(store: Store, plan: BuildingPlan, at: int | None = None) -> list[PlanChange]:
+async def import_plan(
+    store: Store, plan: BuildingPlan, at: int | None = None, *, mode: Mode = "active"
+) -> list[PlanChange]:
     """Bring the building to ``plan`` in one transaction, with a row for the directory; the changes made.
 
-    Devices are known again by gateway and source: they keep their ids. ``at``: ms, real time; None: now.
+    Devices are known again by gateway and source: they keep their ids. ``at``: ms, real time; None: now. ``mode``: of a
+    building that was not there before, if the plan says nothing of it. Rules that the plan changes are in force in
+    place of those edited by hand.
     """
     async with store.write(alone=True) as connection:
         current = await read_plan(connection)
         changes = difference(plan, current)
         if changes:
-            await write_plan(connection, plan)
             moment = time.time_ns() // 1_000_000 if at is None else at
+            await write_plan(connection, plan)
+            await write_modes(connection, with_modes(plan, current), mode)
+            if not current.site or (plan.settings.rules, plan.rules) != (current.settings.rules, current.rules):
+                await _bring_rules(connection, plan, moment)
             await add_change(connection, f"import: {len(changes)} changes", moment)
     return changes
+
+
+async def _bring_rules(connection: AsyncConnection, plan: BuildingPlan, at: int) -> None:
+    """A set of another version of this program is told by the directory, if there is none of that name."""
+    await forget_edit(connection)
+    try:
+        ruleset = plan.rules or load_ruleset(plan.settings.rules)
+    except RuleError:
+        return
+    await add_version(connection, ruleset, export_ruleset(ruleset), "import", at)
 
 
 async def export_plan(store: Store) -> str:
@@ -54,6 +76,7 @@ async def read_plan(connection: AsyncConnection) -> BuildingPlan:
     settings = to_struct(row, BuildingSettings)
     return BuildingPlan(
         site=row.site_name,
+        mode=await building_mode(connection),
         settings=settings,
         rules=await read_rules(connection),
         gateways=await read_gateways(connection),
@@ -85,13 +108,14 @@ async def _rooms(connection: AsyncConnection) -> tuple[RoomPlan, ...]:
     beacons: dict[int, list[BeaconPlan]] = {}
     for row in await connection.execute(select(Beacon).order_by(Beacon.c.id)):
         beacons.setdefault(row.room, []).append(BeaconPlan(uuid=row.uuid, major=row.major, minor=row.minor))
+    modes = await own_modes(connection)
     return tuple(
         RoomPlan(
             number=row.number,
             floor=row.floor,
             name=row.name,
-            tags=tuple(row.tags or ()),
-            mode=row.mode,
+            tags=tuple(row.tags),
+            mode=modes.get(row.id),
             hand_hold_s=row.hand_hold_s,
             empty_hold_s=row.empty_hold_s,
             beacons=tuple(beacons.get(row.id, ())),

@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from hashlib import blake2b
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, Select, Subquery, Table, and_, exists, insert, or_, select, union_all
+from sqlalchemy import Column, ColumnElement, Row, Select, Subquery, Table, and_, exists, insert, or_, select, union_all
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from insula.messages import Command, CommandResult, Decision, Origin
 from insula.store import tables
+from insula.store.moves import Move, MoveIn, move_row, moves_of
 
 ID_LENGTH = 64
 TEXT_LENGTH = 200
@@ -33,18 +34,20 @@ class DecisionIn:
     timestamp: int
 
 
-EventIn = ResultIn | DecisionIn
+EventIn = ResultIn | DecisionIn | MoveIn
 
 
 @dataclass(frozen=True, slots=True)
 class Why:
     """One command: when it was sent (ms, building's clock), the decision behind it (None: not the controller's), and
-    its results (none: nobody has answered)."""
+    its results (none: nobody has answered). Or one press at the wall, which has neither: ``command_id`` is its id.
+    ``moves``: what the device told because of it, in order of time."""
 
     timestamp: int
     command_id: str
     decision: Decision | None
     results: tuple[CommandResult, ...]
+    moves: tuple[Move, ...] = ()
 
     @property
     def command(self) -> Command | None:
@@ -69,13 +72,15 @@ class Page:
 
 async def add_events(connection: AsyncConnection, events: Iterable[EventIn]) -> None:
     """Store these; one whose id is there already is passed over."""
-    results, decisions = [], []
+    results, decisions, moves = [], [], []
     for event in events:
         if isinstance(event, ResultIn):
             results.append(_result_row(event))
+        elif isinstance(event, MoveIn):
+            moves.append(move_row(event))
         else:
             decisions.append(_decision_row(event))
-    for table, rows in ((tables.CommandResult, results), (tables.Decision, decisions)):
+    for table, rows in ((tables.CommandResult, results), (tables.Decision, decisions), (tables.Move, moves)):
         if rows:
             statement = insert(table).prefix_with("OR IGNORE", dialect="sqlite").prefix_with("IGNORE", dialect="mysql")
             await connection.execute(statement, rows)
@@ -125,6 +130,7 @@ def _decision_row(event: DecisionIn) -> dict[str, Any]:
         "cause": decision.trigger[:TEXT_LENGTH],
         "seen": decision.values,
         "lost": list(decision.lost),
+        "because": decision.because,
         "observed": decision.observed,
     }
 
@@ -152,29 +158,43 @@ async def why(
             within = and_(within, table.c.room == room_id)
         if before is not None:
             at, command = before
-            earlier = or_(table.c.timestamp < at, and_(table.c.timestamp == at, table.c.command < command))
+            earlier = or_(table.c.timestamp < at, and_(table.c.timestamp == at, _id_of(table) < command))
             within = and_(within, table.c.timestamp <= at, earlier)
         return within
 
-    query = _newest(wanted(tables.Decision), wanted(tables.CommandResult), limit + 1)
+    moved = and_(wanted(tables.Move), tables.Move.c.begins)
+    query = _newest(wanted(tables.Decision), wanted(tables.CommandResult), moved, limit + 1)
     places = [(row.timestamp, row.command) for row in await connection.execute(query)]
     found = await _joined(connection, places[:limit])
     return Page(found, places[limit - 1] if len(places) > limit else None)
 
 
-def _newest(decisions: ColumnElement[bool], results: ColumnElement[bool], limit: int) -> Select[Any]:
-    """Timestamp and id of commands: those with a decision by it, the others (by hand) by their first result."""
+def _id_of(table: Table) -> "Column[str]":
+    """What ties its rows to what was asked: a command's id, or that of a press."""
+    return table.c.cause if table is tables.Move else table.c.command
+
+
+def _newest(
+    decisions: ColumnElement[bool], results: ColumnElement[bool], moves: ColumnElement[bool], limit: int
+) -> Select[Any]:
+    """Timestamp and id of commands: those with a decision by it, the others (by hand) by their first result; and of
+    presses at the wall."""
     result, other = tables.CommandResult, tables.CommandResult.alias()
     decided = exists(tables.Decision.c.id).where(tables.Decision.c.command == result.c.command)
     again = exists(other.c.id).where(other.c.command == result.c.command, other.c.id < result.c.id)
-    parts = (_part(tables.Decision, decisions, limit), _part(result, and_(results, ~decided, ~again), limit))
+    parts = (
+        _part(tables.Decision, decisions, limit),
+        _part(result, and_(results, ~decided, ~again), limit),
+        _part(tables.Move, moves, limit),
+    )
     both = union_all(*(select(part) for part in parts)).subquery()
     return select(both).order_by(both.c.timestamp.desc(), both.c.command.desc()).limit(limit)
 
 
 def _part(table: Table, wanted: ColumnElement[bool], limit: int) -> Subquery:
-    query = select(table.c.timestamp, table.c.command).where(wanted)
-    return query.order_by(table.c.timestamp.desc(), table.c.command.desc()).limit(limit).subquery()
+    id_ = _id_of(table)
+    query = select(table.c.timestamp, id_.label("command")).where(wanted)
+    return query.order_by(table.c.timestamp.desc(), id_.desc()).limit(limit).subquery()
 
 
 async def _joined(connection: AsyncConnection, places: Sequence[Place]) -> tuple[Why, ...]:
@@ -186,7 +206,10 @@ async def _joined(connection: AsyncConnection, places: Sequence[Place]) -> tuple
     query = select(tables.CommandResult).where(tables.CommandResult.c.command.in_(ids))
     for row in await connection.execute(query.order_by(tables.CommandResult.c.at)):
         results.setdefault(row.command, []).append(_result(row))
-    return tuple(Why(at, id_, decisions.get(id_), tuple(results.get(id_, ()))) for at, id_ in places)
+    moves = await moves_of(connection, ids)
+    return tuple(
+        Why(at, id_, decisions.get(id_), tuple(results.get(id_, ())), tuple(moves.get(id_, ()))) for at, id_ in places
+    )
 
 
 def _decision(row: Row[Any]) -> Decision:
@@ -204,6 +227,7 @@ def _decision(row: Row[Any]) -> Decision:
         trigger=row.cause,
         values=row.seen,
         lost=tuple(row.lost),
+        because=row.because,
         observed=row.observed,
     )
 

@@ -13,7 +13,7 @@ from insula.store.values import put_value
 
 Key = tuple[str, str]
 """A device's gateway and source."""
-_ROOM = ("number", "floor", "name", "mode", "hand_hold_s", "empty_hold_s")
+_ROOM = ("number", "floor", "name", "hand_hold_s", "empty_hold_s")
 RULES = "rules"
 """The named value that holds the rules of a file."""
 

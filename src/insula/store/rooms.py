@@ -3,11 +3,10 @@
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Select, func, select
+from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from insula.messages import RoomRecord
-from insula.store.tables import Building, Device, Gateway, KnxNode, Room
+from insula.store.tables import Device, Gateway, KnxNode, Room
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,17 +24,6 @@ def _rooms() -> Select[Any]:
 async def list_rooms(connection: AsyncConnection) -> list[RoomRow]:
     """All rooms, by floor and number."""
     return [RoomRow(*row) for row in await connection.execute(_rooms().order_by(Room.c.floor, Room.c.number))]
-
-
-async def room_records(connection: AsyncConnection) -> list[RoomRecord]:
-    """All rooms as topic ``state`` has them, by id; each with the mode that is in force there."""
-    mode = func.coalesce(Room.c.mode, Building.c.mode).label("mode")
-    columns = (Room.c.id.label("room_id"), Room.c.number, Room.c.name, Room.c.floor, Building.c.name.label("building"))
-    own = (Room.c.tags, mode, Room.c.hand_hold_s, Room.c.empty_hold_s)
-    query = select(*columns, *own).join(Building, Room.c.building == Building.c.id).order_by(Room.c.id)
-    return [
-        RoomRecord(**{**row, "tags": tuple(row["tags"] or ())}) for row in (await connection.execute(query)).mappings()
-    ]
 
 
 async def find_room(connection: AsyncConnection, number: int) -> RoomRow | None:

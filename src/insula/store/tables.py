@@ -17,6 +17,7 @@ from sqlalchemy import (
     MetaData,
     String,
     Table,
+    Text,
     UniqueConstraint,
 )
 
@@ -48,7 +49,6 @@ Building = Table(
     Column("rules", String(64), nullable=False),
     Column("hand_hold_s", Double, nullable=False),
     Column("empty_hold_s", Double, nullable=False, server_default="900"),
-    Column("mode", String(16), nullable=False, server_default="active", comment="observe or active"),
     Column("country", String(2), nullable=False, server_default="", comment="ISO 3166-1: whose holidays"),
     Column("subdivision", String(16), nullable=False, server_default=""),
     Column("vacation_from", String(10), nullable=False, server_default="", comment="ISO 8601; empty: none"),
@@ -63,8 +63,7 @@ Room = Table(
     Column("number", Integer, nullable=False),
     Column("floor", Integer, nullable=False),
     Column("name", String(200), nullable=False),
-    Column("tags", JSON, nullable=True, comment="words that scopes of rules name"),
-    Column("mode", String(16), nullable=True, comment="observe or active; NULL: as the building"),
+    Column("tags", JSON, nullable=False, server_default="[]", comment="words that scopes of rules name"),
     Column("hand_hold_s", Double, nullable=True, comment="NULL: as the building"),
     Column("empty_hold_s", Double, nullable=True, comment="NULL: as the building"),
     UniqueConstraint("building", "number"),
@@ -192,7 +191,8 @@ Decision = Table(
     Column("cause", String(200), nullable=False, comment="id of the reading, or the moment, that changed the answer"),
     Column("seen", JSON, nullable=False),
     Column("lost", JSON, nullable=False),
-    Column("observed", Boolean, nullable=False, server_default="0", comment="nothing was commanded"),
+    Column("because", String(255), nullable=False, server_default=""),
+    Column("observed", Boolean, nullable=False, server_default="0"),
     Index(None, "device", "timestamp"),
     Index(None, "room", "timestamp"),
 )
@@ -219,6 +219,45 @@ CommandResult = Table(
     Column("reason", String(500), nullable=False),
     Index(None, "device", "timestamp"),
     Index(None, "room", "timestamp"),
+)
+
+# What a device that can be driven told of a move: that a command arrived, or that somebody drove it at the wall.
+Move = Table(
+    "Move",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("timestamp", BigInteger, nullable=False, index=True, comment="when it was measured, building's clock"),
+    Column("room", Integer, nullable=True),
+    Column("device", Integer, nullable=False),
+    Column("point", String(64), nullable=False),
+    Column("value", Double, nullable=False),
+    Column("cause", String(64), nullable=False, index=True, comment="the command, or the press at the wall"),
+    Column("begins", Boolean, nullable=False, comment="the first that is heard of a press at the wall"),
+    Column("origin_kind", String(16), nullable=False),
+    Column("origin_name", String(200), nullable=False),
+    Index(None, "device", "timestamp"),
+    Index(None, "room", "timestamp"),
+)
+
+# A room without a row here is in the building's mode (store/hands.py).
+RoomMode = Table(
+    "RoomMode",
+    metadata,
+    Column("room", ForeignKey("Room.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("mode", String(16), nullable=False, comment="observe or active"),
+)
+
+RuleVersion = Table(
+    "RuleVersion",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("version", String(64), nullable=False, index=True, comment="hash of the rules' content"),
+    Column("name", String(200), nullable=False),
+    Column("rules", JSON, nullable=False),
+    Column("source", Text(16_000_000), nullable=False, comment="TOML, as it was given"),
+    Column("by", String(200), nullable=False),
+    Column("at", BigInteger, nullable=False),
+    sqlite_autoincrement=True,
 )
 
 Series = Table(

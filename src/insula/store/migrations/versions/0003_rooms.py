@@ -1,4 +1,4 @@
-"""What rules and leases need of rooms and of the building; decisions that were only observed."""
+"""What rules and leases need of rooms and of the building."""
 
 import sqlalchemy as sa
 from alembic import op
@@ -12,17 +12,10 @@ def upgrade() -> None:
         op.add_column("Building", column)
     for column in _room():
         op.add_column("Room", column)
-    observed = sa.Column[bool](
-        "observed", sa.Boolean(), server_default="0", nullable=False, comment="nothing was commanded"
-    )
-    op.add_column("Decision", observed)
 
 
 def _building() -> list[sa.Column[object]]:
-    """A building that runs already goes on to be active."""
     return [
-        sa.Column("empty_hold_s", sa.Double(), server_default="900", nullable=False),
-        sa.Column("mode", sa.String(length=16), server_default="active", nullable=False, comment="observe or active"),
         sa.Column(
             "country", sa.String(length=2), server_default="", nullable=False, comment="ISO 3166-1: whose holidays"
         ),
@@ -36,8 +29,7 @@ def _building() -> list[sa.Column[object]]:
 
 def _room() -> list[sa.Column[object]]:
     return [
-        sa.Column("tags", sa.JSON(), nullable=True, comment="words that scopes of rules name"),
-        sa.Column("mode", sa.String(length=16), nullable=True, comment="observe or active; NULL: as the building"),
+        sa.Column("tags", sa.JSON(), server_default="[]", nullable=False, comment="words that scopes of rules name"),
         sa.Column("hand_hold_s", sa.Double(), nullable=True, comment="NULL: as the building"),
         sa.Column("empty_hold_s", sa.Double(), nullable=True, comment="NULL: as the building"),
     ]

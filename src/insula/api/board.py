@@ -1,0 +1,66 @@
+"""Leases and rooms as topic ``state`` has them, and waiting until it says what was asked for."""
+
+import asyncio
+from collections.abc import Callable
+
+from insula.bus.channel import Channel, Received
+from insula.bus.port import Record
+from insula.clock import Clock
+from insula.messages import Lease, RoomRecord
+
+ANSWER_WITHIN_S = 2.0
+"""So long a request waits for what it asked for (real time)."""
+
+
+class StateBoard:
+    """``leases`` by device, ``rooms`` by id."""
+
+    def __init__(self, channel: Channel, clock: Clock) -> None:
+        self.leases: dict[int, Lease] = {}
+        self.rooms: dict[int, RoomRecord] = {}
+        self._channel = channel
+        self._clock = clock
+        self._changed = asyncio.Condition()
+
+    async def run(self) -> None:
+        reader = await self._channel.read(["state"], name="api state", start="beginning", wanted=_wanted)
+        try:
+            while True:
+                batch = await reader.batch()
+                async with self._changed:
+                    for received in batch:
+                        self._take(received)
+                    self._changed.notify_all()
+        finally:
+            await reader.close()
+
+    def _take(self, received: Received) -> None:
+        kind, _, id_ = received.record.key.partition("/")
+        match received.message:
+            case Lease() as lease:
+                self.leases[lease.device_id] = lease
+            case RoomRecord() as room:
+                self.rooms[room.room_id] = room
+            case None if id_.isdecimal() and kind == "lease":
+                self.leases.pop(int(id_), None)
+            case None if id_.isdecimal():
+                self.rooms.pop(int(id_), None)
+
+    async def until(self, true: Callable[[], bool]) -> bool:
+        """Whether it becomes so within 2 s."""
+        told = asyncio.create_task(self._until(true), name="told by state")
+        timer = asyncio.create_task(self._clock.real_sleep(ANSWER_WITHIN_S), name="answer in time")
+        try:
+            await asyncio.wait({told, timer}, return_when=asyncio.FIRST_COMPLETED)
+            return told.done()
+        finally:
+            told.cancel()
+            timer.cancel()
+
+    async def _until(self, true: Callable[[], bool]) -> None:
+        async with self._changed:
+            await self._changed.wait_for(true)
+
+
+def _wanted(record: Record) -> bool:
+    return record.key.startswith(("lease/", "room/"))

@@ -1,0 +1,56 @@
+"""Hands off over HTTP: which rooms are only observed, and all of them at once."""
+
+from typing import Any
+
+import msgspec
+from litestar import get, put
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import JSONBody
+
+from insula.api.board import StateBoard
+from insula.api.errors import NotFound, RequestError
+from insula.clock import Clock
+from insula.messages import Mode, RoomRecord, Text
+from insula.store.engine import Store
+from insula.store.hands import Scope, building_mode, read_rooms, set_mode
+
+
+class NewMode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``observe``: the rules decide and report, nothing is written; ``active``. Of a room or a floor by its number;
+    neither: of the building, and so of every room. ``by``: who does this."""
+
+    mode: Mode
+    room: int | None = None
+    floor: int | None = None
+    by: Text = ""
+
+
+def hands_routes(board: StateBoard, store: Store, clock: Clock) -> list[HTTPRouteHandler]:
+    @get("/mode", summary="Which rooms are only observed", tags=["control"])
+    async def modes() -> dict[str, Any]:
+        async with store.read() as connection:
+            rooms, mode = await read_rooms(connection), await building_mode(connection)
+        return {"building": mode, "rooms": [_shown(room) for room in rooms]}
+
+    @put("/mode", summary="Hands off, or on again: the building, a floor or a room", tags=["control"])
+    async def change(data: JSONBody[NewMode]) -> dict[str, Any]:
+        """``reached``: the rooms' new mode is on topic ``state``, where controllers and gateways read it."""
+        if data.room is not None and data.floor is not None:
+            raise RequestError("a room or a floor, not both")
+        scope = Scope(data.room, data.floor)
+        rooms = await set_mode(store, data.mode, scope, data.by, clock.real())
+        if not rooms and scope != Scope():
+            raise NotFound(f"there is no {scope}")
+        reached = await board.until(lambda: all(_is(board, room) for room in rooms))
+        return {"scope": str(scope), "mode": data.mode, "rooms": len(rooms), "reached": reached}
+
+    return [modes, change]
+
+
+def _is(board: StateBoard, room: RoomRecord) -> bool:
+    told = board.rooms.get(room.room_id)
+    return told is not None and told.mode == room.mode
+
+
+def _shown(room: RoomRecord) -> dict[str, Any]:
+    return {"number": room.number, "name": room.name, "floor": room.floor, "mode": room.mode}

@@ -1,0 +1,47 @@
+"""Leases over HTTP: who holds what, and ending one early."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import delete, get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, QueryParameter
+
+from insula.api.board import StateBoard
+from insula.api.errors import NotFound
+from insula.bus.channel import Channel
+from insula.clock import Clock
+from insula.errors import Unavailable, UnknownDevice
+from insula.messages import Lease, LeaseEnd, Origin
+
+By = Annotated[str, QueryParameter(description="who does this", schema_extra={"maxLength": 200})]
+
+
+def lease_routes(board: StateBoard, channel: Channel, clock: Clock) -> list[HTTPRouteHandler]:
+    @get("/leases", summary="Who holds which device, and until when", tags=["control"])
+    async def leases() -> dict[str, Any]:
+        now = clock.now()
+        held = sorted((one for one in board.leases.values() if one.until > now), key=lambda one: one.until)
+        return {"now": now, "leases": [_shown(lease, channel) for lease in held]}
+
+    @delete("/leases/{device_id:int}", summary="End a lease early", tags=["control"], status_code=200)
+    async def end(device_id: FromPath[int], by: By = "") -> dict[str, Any]:
+        lease = board.leases.get(device_id)
+        if lease is None:
+            raise NotFound(f"nobody holds device {device_id}")
+        await channel.send(LeaseEnd(at=clock.real(), device_id=device_id, origin=Origin(kind="user", name=by[:200])))
+        if not await board.until(lambda: device_id not in board.leases):
+            raise Unavailable("no controller has ended the lease")
+        return {"ended": _shown(lease, channel)}
+
+    return [leases, end]
+
+
+def _shown(lease: Lease, channel: Channel) -> dict[str, Any]:
+    """With the device's name and room, if it is still there."""
+    shown: dict[str, Any] = msgspec.to_builtins(lease)
+    try:
+        device = channel.devices.get(lease.device_id)
+    except UnknownDevice:
+        return shown
+    return {**shown, "name": device.name or device.kind, "kind": device.kind, "room_number": device.room_number}

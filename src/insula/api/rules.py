@@ -1,0 +1,117 @@
+"""The rules over HTTP: those in force, new ones, and every version that was."""
+
+from typing import Annotated, Any
+
+import msgspec
+from litestar import MediaType, Request, Response, get, post, put
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, FromQuery, QueryParameter
+
+from insula.api.errors import NotFound, RequestError
+from insula.building.rules import load_ruleset, parse_ruleset
+from insula.building.rules_text import export_ruleset, ruleset_of
+from insula.clock import Clock
+from insula.errors import RuleError
+from insula.messages import RuleSet
+from insula.store.building import read_rules, read_settings
+from insula.store.engine import Store
+from insula.store.rule_versions import Version, edited_rules, find_version, list_versions, put_rules
+
+MOST_BYTES = 800_000
+"""A rule set goes over the bus in one record."""
+By = Annotated[str, QueryParameter(description="who does this")]
+Form = Annotated[str, QueryParameter(description="`json`, or `toml` as it was given", pattern="^(json|toml)$")]
+Answer = Response[Any]
+
+
+def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
+    @get("/rules", summary="The rules in force", tags=["rules"])
+    async def rules(form: Form = "json") -> Answer:
+        return _answer(await in_force(store), form)
+
+    @put("/rules", summary="Put rules in force, as TOML or JSON", tags=["rules"])
+    async def apply(request: Request[Any, Any, Any], by: By = "") -> dict[str, Any]:
+        """The body: TOML (``application/toml``), or a JSON object with ``name`` and ``rules``. Nothing is changed
+        unless every rule compiles and names known values; ``faults`` says what is wrong and where."""
+        ruleset, text = _read(await request.body(), request.content_type[0])
+        before = await in_force(store)
+        return _summary(await put_rules(store, ruleset, text, by, clock.real(), before))
+
+    @get("/rules/versions", summary="Every version of the rules, the newest first", tags=["rules"])
+    async def versions(limit: FromQuery[int] = 100) -> dict[str, Any]:
+        async with store.read() as connection:
+            return {"versions": [_summary(one) for one in await list_versions(connection, max(1, min(limit, 1000)))]}
+
+    @get("/rules/versions/{version:str}", summary="A version of the rules", tags=["rules"])
+    async def version(version: FromPath[str], form: Form = "json") -> Answer:
+        return _answer(await _find(store, version), form)
+
+    @post("/rules/versions/{version:str}/restore", summary="Put a version in force again", tags=["rules"])
+    async def restore(version: FromPath[str], by: By = "") -> dict[str, Any]:
+        found = await _find(store, version)
+        ruleset, text = _read(found.source.encode(), "application/toml")
+        return _summary(await put_rules(store, ruleset, text, by, clock.real(), await in_force(store)))
+
+    return [rules, apply, versions, version, restore]
+
+
+async def in_force(store: Store) -> Version:
+    """Edited by hand, or else the building file's. Raises RuleError when it names a set that does not exist."""
+    async with store.read() as connection:
+        edited = await edited_rules(connection)
+        if edited is not None:
+            return edited
+        ruleset = await read_rules(connection) or load_ruleset((await read_settings(connection)).rules)
+        known = await find_version(connection, ruleset.version)
+    return known or Version(0, ruleset, export_ruleset(ruleset), "", 0)
+
+
+async def _find(store: Store, version: str) -> Version:
+    async with store.read() as connection:
+        found = await find_version(connection, version)
+    if found is None:
+        raise NotFound(f"no version {version} of the rules")
+    return found
+
+
+def _read(body: bytes, content_type: str) -> tuple[RuleSet, str]:
+    """The rules, and their text. Raises RequestError with the place of each fault."""
+    if len(body) > MOST_BYTES:
+        raise RequestError(f"rules of more than {MOST_BYTES} bytes")
+    if content_type != "application/json":
+        return _read_toml(body)
+    try:
+        return ruleset_of(msgspec.json.decode(body))
+    except (msgspec.DecodeError, RecursionError) as error:
+        raise RequestError(f"no JSON: {error}") from None
+    except RuleError as error:
+        faults = [{"rule": rule, "text": text} if rule else {"text": text} for rule, text in error.faults]
+        said = "; ".join(f"rule {rule}: {text}" if rule else text for rule, text in error.faults)
+        raise RequestError(said, {"faults": faults}) from None
+
+
+def _read_toml(body: bytes) -> tuple[RuleSet, str]:
+    try:
+        text = body.decode()
+        return parse_ruleset(text), text
+    except UnicodeDecodeError as error:
+        raise RequestError(f"no UTF-8: {error}") from None
+    except RuleError as error:
+        raise RequestError(str(error), {"faults": [{"line": at, "text": text} for at, text in error.faults]}) from None
+
+
+def _summary(version: Version) -> dict[str, Any]:
+    ruleset = version.ruleset
+    return {
+        "name": ruleset.name,
+        "version": ruleset.version,
+        "rules": len(ruleset.rules),
+        "by": version.by,
+        "at": version.at,
+    }
+
+
+def _answer(version: Version, form: str) -> Answer:
+    if form == "toml":
+        return Response(version.source, media_type=MediaType.TEXT)
+    return Response({**_summary(version), "rules": msgspec.to_builtins(version.ruleset.rules)})

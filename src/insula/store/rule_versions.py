@@ -1,0 +1,80 @@
+"""The rules in force, and every version of them that was: who brought it, and when."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from insula.messages import RuleSet
+from insula.store.changes import add_change
+from insula.store.engine import Store
+from insula.store.tables import RuleVersion
+from insula.store.values import get_value, put_value
+
+EDITED = "rules.edited"
+"""The named value that holds the id of the version that was put in force by hand; None: the building file's are."""
+
+
+@dataclass(frozen=True, slots=True)
+class Version:
+    """``source``: as TOML, as it was given; ``at``: ms, real time. The same rules have the same ``ruleset.version``,
+    however often they are brought: ``id`` counts the times."""
+
+    id: int
+    ruleset: RuleSet
+    source: str
+    by: str
+    at: int
+
+
+async def put_rules(store: Store, ruleset: RuleSet, source: str, by: str, at: int, before: Version | None) -> Version:
+    """Put these rules in force, with a row for the directory. ``before``: those in force until now, to be kept as a
+    version if they are none yet."""
+    async with store.write(alone=True) as connection:
+        if before is not None and await find_version(connection, before.ruleset.version) is None:
+            await add_version(connection, before.ruleset, before.source, before.by, before.at)
+        version = await add_version(connection, ruleset, source, by, at)
+        await put_value(connection, EDITED, version.id)
+        await add_change(connection, f"rules: {ruleset.name} {ruleset.version}, by {by or 'somebody'}", at)
+    return version
+
+
+async def add_version(connection: AsyncConnection, ruleset: RuleSet, source: str, by: str, at: int) -> Version:
+    row = {"version": ruleset.version, "name": ruleset.name, "source": source, "by": by[:200], "at": at}
+    done = await connection.execute(insert(RuleVersion), {**row, "rules": msgspec.to_builtins(ruleset)})
+    (id_,) = done.inserted_primary_key or (0,)
+    return Version(int(id_), ruleset, source, by, at)
+
+
+async def edited_rules(connection: AsyncConnection) -> Version | None:
+    """The version that was put in force by hand; None: the building file's rules are in force."""
+    id_ = await get_value(connection, EDITED)
+    row = None if id_ is None else await _first(connection, RuleVersion.c.id == id_)
+    return None if row is None else _version(row)
+
+
+async def forget_edit(connection: AsyncConnection) -> None:
+    """The building file's rules are in force again."""
+    await put_value(connection, EDITED, None)
+
+
+async def find_version(connection: AsyncConnection, version: str) -> Version | None:
+    """The last time that these rules were brought."""
+    row = await _first(connection, RuleVersion.c.version == version)
+    return None if row is None else _version(row)
+
+
+async def list_versions(connection: AsyncConnection, limit: int = 100) -> list[Version]:
+    """The newest first."""
+    query = select(RuleVersion).order_by(RuleVersion.c.id.desc()).limit(limit)
+    return [_version(row) for row in await connection.execute(query)]
+
+
+async def _first(connection: AsyncConnection, wanted: Any) -> Row[Any] | None:
+    return (await connection.execute(select(RuleVersion).where(wanted).order_by(RuleVersion.c.id.desc()))).first()
+
+
+def _version(row: Row[Any]) -> Version:
+    return Version(row.id, msgspec.convert(row.rules, RuleSet), row.source, row.by, row.at)
