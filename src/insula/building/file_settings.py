@@ -59,7 +59,7 @@ def read_mode(table: Table) -> Mode | None:
             return "observe"
         case "active":
             return "active"
-    if "mode" in table.values:
+    if isinstance(table.values.get("mode"), str):
         table.fault(f"mode {table.values['mode']!r} is neither observe nor active", "mode")
     return None
 
