@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from insula.building.arbiter import Arbiter, arbiter_of
 from insula.building.comfort import Comfort, hold, mode_for
 from insula.building.compiled import CompiledRule, CompiledRules
+from insula.building.freshness import fresh_until
 from insula.building.local_time import next_passing
 from insula.building.named import Values, passings, value
 from insula.building.place import Place, next_minute
@@ -161,7 +162,8 @@ def _leased(device_id: int, rule: Rule, room: RoomState, now: int) -> bool:
 
 def _alarmed(device_id: int, room: RoomState, now: int) -> bool:
     """Wind, rain or a lock: the field's own word goes first."""
-    return any(reading.device_id == device_id and reading.value for role in ALARMS for reading in room.fresh(role, now))
+    said = (room.last(device_id, role) for role in ALARMS)
+    return any(reading is not None and reading.value and now < fresh_until(reading) for reading in said)
 
 
 # --- when that can change
