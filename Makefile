@@ -43,8 +43,10 @@ format: .venv/developing ## put the code into its form
 bench: .venv/developing ## what the README claims, measured; writes bench/results.json
 	@$(BIN)/python -m bench $(ARGS)
 
-chaos: .venv/developing ## 24 simulated hours with cuts and dead sensors, over the wire
-	@$(BIN)/python -m bench.chaos $(ARGS)
+chaos: .venv/developing ## 24 simulated hours with cuts and dead sensors; 50 rounds of kill -9 and halts (ARGS="--rounds 50")
+	@scripts/services.sh
+	@$(BIN)/python -m bench.chaos
+	@PYTHONPATH=. $(BIN)/python -m bench.faults $(ARGS)
 
 constraints: ## pin what a new environment gets today
 	@rm -rf .venv-new && $(PYTHON) -m venv .venv-new

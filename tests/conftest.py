@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator, Iterator
 
 import pytest
+import structlog
 
 from insula.clock import ManualClock
 from insula.store.engine import Store
@@ -12,6 +13,14 @@ from tests.services.kafka import Cluster, running
 pytest_plugins = ["tests.services.mariadb"]
 SERVICES = ("kafka", "mariadb")
 """Each is a marker of the tests that need it."""
+
+
+@pytest.fixture(autouse=True)
+def logging_as_before() -> Iterator[None]:
+    """A command that ran in this process has set up logging onto its own standard error."""
+    yield
+    if structlog.is_configured():
+        structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -17,14 +17,17 @@ MAY_IMPORT = {
     "settings": {"errors"},
     "logs": {"settings"},
     "http": {"errors"},
+    "heartbeat": {"errors"},
+    "retry": {"errors", "clock"},
     "bus": FOUNDATION,
     "building": FOUNDATION,
     "gateways": FOUNDATION | {"bus"},
     "controller": FOUNDATION | {"bus", "building"},
+    "alerts": FOUNDATION | {"bus", "building"},
     "store": FOUNDATION | {"bus", "building"},
     "recorder": FOUNDATION | {"bus", "building", "store"},
     "directory": FOUNDATION | {"bus", "building", "store"},
-    "api": FOUNDATION | {"bus", "building", "store"},
+    "api": FOUNDATION | {"bus", "building", "store", "retry"},
     "simulator": FOUNDATION | {"building", "http"},
 }
 """A package and what it may import of Insula besides itself. The rest (bootstrap, demo, cli) may import all."""

@@ -56,7 +56,7 @@ def ask_text(
     except (HTTPException, OSError) as error:
         raise Unavailable(f"{url}: the answer broke off: {error}") from error
     except ValueError as error:
-        raise InputError(f"{url}: {error}") from error
+        raise InputError(f"{url}: no address: {error}") from error
 
 
 def _title(body: bytes) -> str:

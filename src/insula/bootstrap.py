@@ -8,29 +8,31 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 import structlog
 
 from insula.bus.channel import Channel
 from insula.bus.devices import DeviceIndex
-from insula.bus.memory import MemoryBus
 from insula.bus.port import Bus
 from insula.clock import Clock, SystemClock
 from insula.errors import InputError, Unavailable
-from insula.gateways.port import FieldBus
+from insula.garbage import search_seldom
 from insula.heartbeat import beating
-from insula.http import listen, serve
 from insula.messages import GatewayRecord, new_id
 from insula.retry import begin_again
-from insula.settings import Settings
-from insula.store.engine import Store
+from insula.settings import AlertSettings, Settings
+
+if TYPE_CHECKING:  # a part that needs no database, or no HTTP, loads nothing of it
+    from insula.alerts.notices import Messenger
+    from insula.gateways.port import FieldBus
+    from insula.store.engine import Store
 
 log = structlog.get_logger("insula")
 
 STORED = {"directory", "recorder", "history", "api"}
 """These alone need the database; and the in-memory bus, which begins from what was stored."""
-PARTS = ("directory", "recorder", "history", "knx", "zwave", "controller", "api")
+PARTS = ("directory", "recorder", "history", "knx", "zwave", "controller", "alerts", "api")
 """In one process they start in this order; none needs it."""
 
 
@@ -44,7 +46,8 @@ class Installation:
 
     settings: Settings
     clock: Clock
-    store: Store
+    database: "Store | None"
+    """None: none of its parts needs it."""
     bus: Bus
     channel: Channel
     run_id: str = field(default_factory=new_id)
@@ -52,6 +55,12 @@ class Installation:
     http: socket.socket | None = None
     """Listening already, if the API is among the parts."""
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+
+    @property
+    def store(self) -> "Store":
+        if self.database is None:
+            raise RuntimeError("these parts have no database")
+        return self.database
 
     @property
     def port(self) -> int:
@@ -76,11 +85,11 @@ class Installation:
 
     async def run(self, parts: Collection[str] = PARTS) -> None:
         """Run these parts until cancelled."""
-        from insula.store.state import replay_state
-
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(begin_again("devices", self.channel.follow_devices, self.clock), name="devices")
             if self.settings.bus.kind == "memory":
+                from insula.store.state import replay_state
+
                 await replay_state(self.store, self.channel)
             for name in parts:
                 tasks.create_task(begin_again(name, partial(self._run_part, name), self.clock), name=name)
@@ -89,8 +98,10 @@ class Installation:
 
 
 @asynccontextmanager
-async def open_store(settings: Settings) -> AsyncIterator[Store]:
+async def open_store(settings: Settings) -> AsyncIterator["Store"]:
     """The database of these settings, migrated if need be; closed at the end."""
+    from insula.store.engine import Store
+
     Path(settings.data).mkdir(parents=True, exist_ok=True)
     store = Store(settings.database_url)
     await store.start()
@@ -115,7 +126,11 @@ def only_one(folder: Path) -> Iterator[None]:
 @contextmanager
 def listening(settings: Settings, parts: Iterable[str] = PARTS) -> Iterator[socket.socket | None]:
     """The API's socket, before anything else is begun. Raises InputError if its port is taken."""
-    sock = listen(settings.api.host, settings.api.port) if "api" in parts else None
+    sock = None
+    if "api" in parts:
+        from insula.http import listen
+
+        sock = listen(settings.api.host, settings.api.port)
     try:
         yield sock
     finally:
@@ -131,7 +146,7 @@ async def installation(
     in_memory = settings.bus.kind == "memory"
     alone = only_one(Path(settings.data)) if in_memory else nullcontext()
     stored = in_memory or not STORED.isdisjoint(parts)
-    opened = open_store(settings) if stored else nullcontext(Store(settings.database_url))
+    opened = open_store(settings) if stored else nullcontext()
     with alone:
         async with opened as store, open_bus(settings, clock) as (bus, run_id):
             yield Installation(settings, clock, store, bus, Channel(bus, DeviceIndex()), run_id, http)
@@ -141,6 +156,8 @@ async def installation(
 async def open_bus(settings: Settings, clock: Clock) -> AsyncIterator[tuple[Bus, str]]:
     """The bus of these settings, once it is there, and the id of its run; stopped at the end."""
     if settings.bus.kind == "memory":
+        from insula.bus.memory import MemoryBus
+
         bus: Bus = MemoryBus(clock)
         await bus.start()
         run_id = new_id()
@@ -174,6 +191,7 @@ async def run_parts(settings: Settings, parts: Collection[str], ready: Callable[
             tasks.create_task(at.run(parts), name="parts")
             await at.ready.wait()
             heart.ready = True
+            search_seldom()
             ready(at)
 
 
@@ -210,7 +228,7 @@ def _knx(at: Installation) -> Part:
     from insula.gateways.knx.gateway import KnxGateway
     from insula.gateways.supervisor import GatewaySupervisor
 
-    def make(record: GatewayRecord) -> FieldBus:
+    def make(record: GatewayRecord) -> "FieldBus":
         return KnxGateway(record.options, at.clock)
 
     return GatewaySupervisor("knx", make, at.channel, at.clock)
@@ -220,10 +238,40 @@ def _zwave(at: Installation) -> Part:
     from insula.gateways.supervisor import GatewaySupervisor
     from insula.gateways.zwave.gateway import ZwaveGateway
 
-    def make(record: GatewayRecord) -> FieldBus:
+    def make(record: GatewayRecord) -> "FieldBus":
         return ZwaveGateway(record.options, at.clock)
 
     return GatewaySupervisor("zwave", make, at.channel, at.clock)
+
+
+def _alerts(at: Installation) -> Part:
+    from insula.alerts.alerts import Alerts
+    from insula.alerts.conditions import Limits
+
+    of = at.settings.alerts
+    limits = Limits(away_ms=int(of.away_s * 1000), battery=of.battery_percent)
+    return Alerts(
+        at.channel,
+        at.clock,
+        list(_messengers(of)),
+        limits=limits,
+        confirm_s=of.confirm_s,
+        throttle_s=of.throttle_s,
+        least=of.least,
+        instance=at.instance,
+    )
+
+
+def _messengers(of: AlertSettings) -> "Iterator[Messenger]":
+    """The ways to people that the settings name."""
+    if of.recipients:
+        from insula.alerts.mail import Mail
+
+        yield Mail(of.smtp_host, of.smtp_port, of.mail_from, of.recipients, of.smtp_user, of.smtp_password, of.smtp_tls)
+    if of.webhook_url:
+        from insula.alerts.webhook import Webhook
+
+        yield Webhook(of.webhook_url)
 
 
 def _api(at: Installation) -> Part:
@@ -238,6 +286,8 @@ class ApiServer:
     api: Any
 
     async def run(self) -> None:
+        from insula.http import serve
+
         assert self.at.http is not None, "the API listens before its part is made"
         await self.api.places.load()
         async with asyncio.TaskGroup() as tasks:
@@ -252,5 +302,6 @@ _MAKERS: dict[str, Callable[[Installation], Part]] = {
     "knx": _knx,
     "zwave": _zwave,
     "controller": _controller,
+    "alerts": _alerts,
     "api": _api,
 }

@@ -15,6 +15,11 @@ Quality = Literal["good", "uncertain", "stale"]
 Outcome = Literal["done", "refused", "expired", "failed"]
 Mode = Literal["observe", "active"]
 """``observe``: the rules decide and report, and nothing that they wish is written; ``active``: it is."""
+AlertKind = Literal["away", "battery", "unconfirmed", "load"]
+"""``away``: a device, a gateway or a part that is not there, or not well; ``battery``: low; ``unconfirmed``: a command
+was done, but the device never showed it; ``load``: the field bus has nearly all the telegrams that it can carry."""
+AlertStep = Literal["raised", "acknowledged", "cleared"]
+Severity = Literal["info", "warning", "critical"]
 CommandClass = Literal["safety", "service", "occupant", "schedule", "comfort", "energy"]
 GatewayOption = str | int | float | bool
 Text = Annotated[str, msgspec.Meta(max_length=255)]
@@ -292,5 +297,51 @@ class Health(Message, frozen=True, kw_only=True):
     """How far the clock of its host is ahead of the broker's; 0 with the bus in memory."""
 
 
-StateValue = Lease | RuleSet | BuildingSettings | RoomRecord | LampLight | GatewayRecord | Health
-BusMessage = Reading | Command | CommandResult | Decision | LeaseEnd | DeviceRecord | StateValue
+class Alert(Message, frozen=True, kw_only=True):
+    """Something that a person should see to; key ``alert/<key>`` on topic ``state``, as long as it is open.
+
+    ``key`` is the subject and the kind: there is one alert of it at a time. ``id`` is of this one time. Times are the
+    building's; 0: not yet. ``told``: ``<channel>:raised`` or ``<channel>:cleared``, for what was sent to people.
+    """
+
+    id: str = msgspec.field(default_factory=new_id)
+    key: Text
+    kind: AlertKind
+    severity: Severity
+    text: Text
+    """For a person: what is wrong, with which device and in which room."""
+    gateway_id: str = ""
+    device_id: int | None = None
+    room_id: int | None = None
+    point: str = ""
+    value: float | None = None
+    """``unconfirmed``: what was commanded, and never shown."""
+    raised_at: int
+    acknowledged_at: int = 0
+    acknowledged_by: Text = ""
+    cleared_at: int = 0
+    told: tuple[str, ...] = ()
+
+
+class AlertEvent(Message, frozen=True, kw_only=True):
+    """What became of an alert, on topic ``events``; ``alert`` is as it was then."""
+
+    id: str
+    at: int
+    what: AlertStep
+    alert: Alert
+
+
+class Acknowledge(Message, frozen=True, kw_only=True):
+    """A person has seen this alert; the part ``alerts`` answers with an AlertEvent."""
+
+    id: str = msgspec.field(default_factory=new_id)
+    at: int
+    alert_id: str
+    key: Text
+    by: Origin = Origin(kind="user")
+
+
+StateValue = Lease | RuleSet | BuildingSettings | RoomRecord | LampLight | GatewayRecord | Health | Alert
+Event = CommandResult | Decision | LeaseEnd | AlertEvent | Acknowledge
+BusMessage = Reading | Command | DeviceRecord | Event | StateValue

@@ -121,6 +121,35 @@ class HistorySettings(Section, frozen=True, kw_only=True):
         return {name.removesuffix("_days"): days for name, days in msgspec.structs.asdict(self).items()}
 
 
+class AlertSettings(Section, frozen=True, kw_only=True):
+    """Who is told of alerts, and when. Mail goes out when ``mail_to`` (addresses, separated by commas) is given, a POST
+    when ``webhook_url`` is. ``throttle_s``: seconds between two messages on one way, at least; ``least``: what is less
+    severe is told to nobody. A gateway or a part may be away for ``away_s`` (real time), a device has ``confirm_s`` to
+    show what it was told (building's clock), a battery may have ``battery_percent``."""
+
+    mail_to: str = ""
+    mail_from: str = "insula@localhost"
+    smtp_host: str = "127.0.0.1"
+    smtp_port: Annotated[int, msgspec.Meta(ge=1, le=65535)] = 587
+    smtp_user: str = ""
+    smtp_password: str = ""
+    smtp_tls: Literal["starttls", "tls", "none"] = "starttls"
+    webhook_url: str = ""
+    throttle_s: Annotated[float, msgspec.Meta(ge=0)] = 300
+    least: Literal["info", "warning", "critical"] = "warning"
+    away_s: Annotated[float, msgspec.Meta(ge=0)] = 30
+    confirm_s: Annotated[float, msgspec.Meta(ge=0)] = 180
+    battery_percent: Annotated[float, msgspec.Meta(ge=0, le=100)] = 15
+
+    @property
+    def recipients(self) -> list[str]:
+        return [address.strip() for address in self.mail_to.split(",") if address.strip()]
+
+    def __repr__(self) -> str:
+        """Without its secrets: an address of a webhook may be one."""
+        return f"AlertSettings(mail_to={self.mail_to!r}, webhook={bool(self.webhook_url)})"
+
+
 class Settings(Section, frozen=True, kw_only=True):
     """``instance`` tells processes of the same part apart, in /health; empty: the host's name, or with the bus in
     memory ``1``. ``heartbeat``: a file that the process touches while it lives; empty: none."""
@@ -135,6 +164,7 @@ class Settings(Section, frozen=True, kw_only=True):
     clock: ClockSettings = ClockSettings()
     recorder: RecorderSettings = RecorderSettings()
     history: HistorySettings = HistorySettings()
+    alerts: AlertSettings = AlertSettings()
 
     @property
     def database_url(self) -> str:

@@ -77,6 +77,9 @@ class Ear:
     def dead(self, device_id: int, why: str) -> None:
         self._tell(self.deaths, (device_id, why))
 
+    def may_send(self) -> bool:
+        return True
+
     def unknown(self, address: str) -> None:
         self._tell(self.strangers, address)
 

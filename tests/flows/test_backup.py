@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from sqlalchemy import delete, func, insert, select, update
 
 from insula import cli
@@ -278,7 +277,6 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str], monkey
     def insula(*words: str) -> tuple[object, str]:
         with pytest.raises(SystemExit) as end:
             cli.main(words)
-        structlog.reset_defaults()
         return end.value.code, capsys.readouterr().out
 
     insula("building", "import", "house.toml", "--data", "one")

@@ -8,7 +8,6 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-import structlog
 
 from insula import cli
 from insula.building.demo import demo_building
@@ -17,12 +16,6 @@ from insula.http import listen
 from insula.simulator.zwave_server import ZwaveServer
 
 Run = Callable[..., tuple[object, str]]
-
-
-@pytest.fixture(autouse=True)
-def quiet() -> Iterator[None]:
-    yield
-    structlog.reset_defaults()
 
 
 @pytest.fixture

@@ -17,6 +17,7 @@ from insula.bus.devices import DeviceIndex
 from insula.bus.memory import MemoryBus
 from insula.clock import ManualClock, settle
 from insula.controller.controller import Controller
+from insula.controller.outbox import LATER_S
 from insula.messages import (
     BuildingSettings,
     BusMessage,
@@ -34,6 +35,7 @@ from insula.messages import (
 from tests.a_room import BLIND, HOUR, LAMP, MINUTE, NOON, RADIATOR, ZONE, devices, reading
 
 SETTINGS = BuildingSettings(time_zone=ZONE.key, hand_hold_s=3600)
+WARM = Rule(name="warm", when="occupied", target="radiator.valve", value=100)
 ANNA = Origin(kind="user", name="anna")
 SWITCH = Origin(kind="switch", name="1.1.7")
 QUIET = {"motion": 0, "humidity": 40, "illuminance": 500, "position": 50, "valve": 10, "level": 0, "wind_alarm": 0}
@@ -172,6 +174,7 @@ async def test_somebody_comes_and_the_radiator_is_opened(it: Flow) -> None:
 async def test_each_command_is_explained(it: Flow) -> None:
     await it.quiet(humidity=60)
     (blind,) = it.commands()
+    await it.clock.advance(LATER_S)
     (decision,) = it.take(Decision)
     assert (decision.command_id, decision.rule, decision.room_id) == (blind.id, "blinds close when humid", 1)
     assert decision.values["humidity"] == 60
@@ -462,6 +465,23 @@ async def test_two_controllers_share_the_rooms() -> None:
             await it.quiet(room_id, motion=0, valve=90)
         await it.clock.advance(120)
         it.take(Command)
+
+
+async def test_who_takes_rooms_over_decides_by_what_was_said_before() -> None:
+    async with flow(rooms=8) as it:
+        second = it.start("2")
+        await settle(200)
+        for room_id in range(1, 9):
+            await it.quiet(room_id, motion=1, valve=90)
+        unknown = [room.room_id for room in second.known.rooms if room.value("occupied", it.clock.now()) is None]
+        assert 0 < len(unknown) < 8
+        await it.clock.advance(SETTLE_MS / 1000)
+        assert it.commands() == []
+        await it.stop("1")
+        await settle(200)
+        assert all(room.value("occupied", it.clock.now()) for room in second.known.rooms)
+        await it.send(RuleSet(name="mine", version="7", rules=(WARM,)))
+        assert sorted(command.device_id for command in it.commands()) == [10 * room_id + 2 for room_id in range(8)]
 
 
 # --- rules and settings

@@ -6,14 +6,16 @@ import sys
 import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
+from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import msgspec
 import pytest
-from confluent_kafka import Producer
+from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
+from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from insula.api.health import HealthBoard
 from insula.bootstrap import installation
@@ -127,6 +129,35 @@ async def group_member(*arguments: str) -> AsyncIterator[tuple[Process, asyncio.
         if program.returncode is None:
             program.kill()
             await program.wait()
+
+
+class OutdatedAdmin:
+    """Asks leaders of the past, as librdkafka does after a leadership that came back, until told to look again."""
+
+    def __init__(self, admin: AdminClient) -> None:
+        self._admin = admin
+        self._outdated = True
+
+    def list_topics(self, timeout: float) -> object:
+        self._outdated = False
+        return self._admin.list_topics(timeout=timeout)
+
+    def list_offsets(self, wanted: dict[TopicPartition, OffsetSpec], request_timeout: float) -> dict[Any, Future[Any]]:
+        if not self._outdated:
+            return self._admin.list_offsets(wanted, request_timeout=request_timeout)
+        refused: Future[Any] = Future()
+        refused.set_exception(KafkaException(KafkaError(KafkaError.FENCED_LEADER_EPOCH)))
+        return dict.fromkeys(wanted, refused)
+
+
+async def test_where_topics_end_is_known_after_their_leaders_have_changed(
+    bus: KafkaBus, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    before = await bus.end_positions(["knx"])
+    await bus.publish([reading(1, 1)])
+    monkeypatch.setattr(bus, "_admin", OutdatedAdmin(bus._admin))
+
+    assert sum((await bus.end_positions(["knx"])).values()) == sum(before.values()) + 1
 
 
 async def test_an_outage_is_survived(tmp_path: Path) -> None:

@@ -190,7 +190,6 @@ def test_topics_from_the_command_line(
     def insula(*words: str) -> tuple[object, str]:
         with pytest.raises(SystemExit) as end:
             cli.main(words)
-        structlog.reset_defaults()
         return end.value.code, capsys.readouterr().out
 
     assert "topic knx is missing" in str(insula("topics", "check")[0])

@@ -61,6 +61,9 @@ class House:
     def dead(self, device_id: int, why: str) -> None:
         """Nor does it say that a device is dead."""
 
+    def may_send(self) -> bool:
+        return True
+
     def unknown(self, address: str) -> None:
         self._tell(self.strangers, address)
 

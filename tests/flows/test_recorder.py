@@ -7,16 +7,23 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from msgspec.structs import replace
 from sqlalchemy import event, insert, select, update
 from sqlalchemy.exc import OperationalError
 
+import insula.recorder.recorder as recorder_module
 from insula.building.demo import demo_plan
 from insula.bus.channel import Channel
 from insula.bus.devices import DeviceIndex
 from insula.bus.memory import MemoryBus
-from insula.bus.port import Outgoing
+from insula.bus.port import Outgoing, Record
 from insula.clock import ManualClock, settle
+from insula.errors import Unavailable
 from insula.messages import (
+    Alert,
+    AlertEvent,
     BuildingSettings,
     Command,
     CommandResult,
@@ -31,6 +38,7 @@ from insula.messages import (
 )
 from insula.recorder.recorder import ENOUGH, FULL, LIMIT, READER, Recorder
 from insula.recorder.selection import Selection
+from insula.store.alerts import list_alerts
 from insula.store.building import import_plan
 from insula.store.devices import list_devices
 from insula.store.engine import Store
@@ -266,6 +274,77 @@ async def test_nothing_is_read_before_the_devices_are_known(bench: Bench) -> Non
     assert await bench.values() == [20.0]
 
 
+# --- re-sends
+
+
+async def decoded(bench: Bench, recorder: Recorder, reading: Reading, monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether a reading that is sent now is looked at."""
+    seen = []
+    row = Selection.row
+    with monkeypatch.context() as patched:
+        patched.setattr(Selection, "row", lambda self, reading, now: seen.append(reading) or row(self, reading, now))
+        await recorded(bench, recorder, reading)
+    return bool(seen)
+
+
+@pytest.mark.parametrize("point", ["temperature", "position"])
+async def test_a_resend_is_looked_at_every_five_minutes(
+    bench: Bench, point: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    recorder = await bench.record()
+    bench.at = bench.clock.now() - MINUTE
+    reading = bench.reading(20, point)
+    again = replace(reading, resend=True)
+    assert await decoded(bench, recorder, again, monkeypatch), "it may be the first that is heard of the point"
+    assert await decoded(bench, recorder, reading, monkeypatch)
+    assert not await decoded(bench, recorder, again, monkeypatch)
+    await bench.clock.advance(300)
+    alive = replace(again, seen_at=bench.clock.now())
+    assert await decoded(bench, recorder, alive, monkeypatch)
+    assert not await decoded(bench, recorder, alive, monkeypatch)
+    times = [reading.measured_at] if point == "temperature" else [reading.measured_at, alive.seen_at]
+    assert [row.timestamp for row in await bench.rows()] == times
+
+
+async def test_a_resend_of_what_never_came_is_stored_in_the_end(bench: Bench) -> None:
+    recorder = await bench.record()
+    await recorded(bench, recorder, bench.reading(20))
+    lost = bench.reading(21, resend=True)
+    await recorded(bench, recorder, lost)
+    assert await bench.values() == [20.0]
+    await bench.clock.advance(300)
+    await recorded(bench, recorder, lost)
+    assert await bench.values() == [20.0, 21.0]
+
+
+@given(
+    reading=st.builds(
+        Reading,
+        at=st.just(0),
+        device_id=st.just(1),
+        gateway_id=st.just("g"),
+        point=st.sampled_from(["temperature", "position"]),
+        value=st.just(20.0),
+        measured_at=st.integers(0, 20).map(MINUTE.__mul__),
+        changed_at=st.integers(0, 3).map(MINUTE.__mul__),
+        seen_at=st.integers(0, 20).map(MINUTE.__mul__),
+        quality=st.sampled_from(["good", "stale", "uncertain"]),
+    ),
+    minutes=st.lists(st.integers(0, 20), min_size=1),
+)
+def test_what_is_not_looked_at_would_not_be_taken(reading: Reading, minutes: list[int]) -> None:
+    """As long as re-sends repeat what was sent, and devices are not seen alive in the future."""
+    quick, thorough = Selection(300), Selection(300)
+    headers = {"resend": "1", "point": f"{reading.device_id}/{reading.point}"}
+    again = Record("zwave", 0, 0, "key", b"", headers)
+    assert quick.row(reading, 0) == thorough.row(reading, 0)
+    for now in sorted(minute * MINUTE for minute in minutes):
+        resend = replace(reading, seen_at=max(reading.seen_at, now), resend=True)
+        if resend.seen_at <= now:
+            taken = None if quick.holds(again, now) else quick.row(resend, now)
+            assert taken == thorough.row(resend, now)
+
+
 # --- once
 
 
@@ -360,6 +439,37 @@ async def test_a_database_that_is_busy_for_long_loses_nothing(bench: Bench, monk
     assert await bench.values() == [20.0, 21.0]
 
 
+async def test_a_database_that_is_away_when_partitions_come_is_waited_for(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    opened = []
+    subscribe, load, failures = bench.bus.subscribe, recorder_module.load_positions, iter([True, True])
+
+    async def away(connection: Any, reader: str) -> Any:
+        if next(failures, False):
+            raise Unavailable("database: away")
+        return await load(connection, reader)
+
+    async def counted(*arguments: Any, **options: Any) -> Any:
+        opened.append(options["name"])
+        return await subscribe(*arguments, **options)
+
+    monkeypatch.setattr(recorder_module, "load_positions", away)
+    monkeypatch.setattr(bench.bus, "subscribe", counted)
+    recorder = Recorder(bench.channel, bench.store, bench.clock, run="run 1")
+    bench.tasks.append(asyncio.create_task(recorder.run()))
+    await until(lambda: bool(recorder._why))
+    health = await health_of(bench)
+    assert (health.status, health.why) == ("degraded", "not recording: database: away")
+    await bench.channel.send(bench.reading(20))
+    await bench.clock.advance(10)
+    await until(lambda: bool(recorder._held))
+    await settle()
+    await recorder.flush()
+    assert await bench.values() == [20.0]
+    assert (opened.count(READER), recorder._why) == (1, "")
+
+
 async def test_reading_waits_while_too_much_is_unwritten(bench: Bench) -> None:
     recorder = await bench.record(batch_s=3600)
     sent = FULL + ENOUGH + 10_000
@@ -397,6 +507,21 @@ async def test_it_says_how_it_is(bench: Bench) -> None:
     health = await health_of(bench)
     assert (health.part, health.instance, health.status) == ("recorder", "1", "ok")
     assert (health.counters["rows"], health.counters["waiting"], health.counters["lag"]) == (1, 0, 0)
+
+
+async def test_a_bus_that_does_not_answer_is_no_reason_to_stop(bench: Bench, monkeypatch: pytest.MonkeyPatch) -> None:
+    ends, failures = bench.bus.end_positions, iter([True])
+
+    async def away(topics: Any) -> Any:
+        if next(failures, False):
+            raise Unavailable("Kafka: no leader")
+        return await ends(topics)
+
+    monkeypatch.setattr(bench.bus, "end_positions", away)
+    recorder = await bench.record()
+    assert (await health_of(bench)).status == "ok"
+    await recorded(bench, recorder, bench.reading(20))
+    assert await bench.values() == [20.0]
 
 
 def lease(device_id: int) -> Lease:
@@ -509,3 +634,45 @@ async def test_events_of_devices_that_are_gone_and_with_long_texts_are_kept(benc
     (row,) = (await asked_of(bench, bench.blind)).rows
     assert row.decision is not None
     assert [(one.outcome, one.reason[:12], len(one.reason)) for one in row.results] == [("failed", "because beca", 500)]
+
+
+async def test_a_recorder_goes_on_while_the_bus_does_not_say_where_it_ends(
+    bench: Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ends = bench.bus.end_positions
+
+    async def away(topics: Any) -> Any:
+        raise Unavailable("Kafka: away")
+
+    monkeypatch.setattr(bench.bus, "end_positions", away)
+    recorder = await bench.record()
+    await settle()
+    monkeypatch.setattr(bench.bus, "end_positions", ends)
+    await bench.clock.advance(5)
+    await recorded(bench, recorder, bench.reading(20.5))
+
+    assert await bench.values() == [20.5]
+    assert [task.done() for task in bench.tasks] == [False]
+
+
+# --- alerts
+
+
+async def test_what_became_of_an_alert_is_stored_once(bench: Bench) -> None:
+    recorder = await bench.record()
+    raised = Alert(key="device-3.away", kind="away", severity="warning", text="é silent", device_id=3, raised_at=MINUTE)
+    seen = replace(raised, acknowledged_at=2 * MINUTE, acknowledged_by="anna")
+    over = replace(seen, cleared_at=3 * MINUTE)
+    steps = (("raised", raised), ("acknowledged", seen), ("cleared", over))
+    events = [
+        AlertEvent(id=f"{raised.id}.{what}", at=at, what=what, alert=alert) for at, (what, alert) in enumerate(steps)
+    ]
+    await recorded(bench, recorder, *events[:2])
+    async with bench.store.read() as connection:
+        assert await list_alerts(connection) == [seen]
+    again = Alert(key="device-3.away", kind="away", severity="info", text="x", raised_at=5 * MINUTE)
+    await recorded(bench, recorder, *events, AlertEvent(id=f"{again.id}.raised", at=9, what="raised", alert=again))
+    async with bench.store.read() as connection:
+        assert await list_alerts(connection) == [again, over]
+        assert await list_alerts(connection, limit=1) == [again]
+        assert await list_alerts(connection, before=(again.raised_at, again.id)) == [over]

@@ -13,6 +13,7 @@ from sqlalchemy import event
 from sqlalchemy.exc import OperationalError
 
 from insula.api.bus import BusWindow
+from insula.bus.devices import DeviceIndex
 from insula.bus.port import MAX_RECORD
 from insula.clock import ManualClock, settle
 from insula.errors import Unavailable
@@ -280,7 +281,7 @@ async def test_health_tells_what_is_wrong(home: House) -> None:
 async def test_openapi_describes_all_routes(home: House) -> None:
     document = (await home.http.get("/schema/openapi.json")).json()
     assert document["openapi"].startswith("3.1")
-    legacy = [path for path, item in document["paths"].items() if "2020" in item["get"].get("tags", [])]
+    legacy = [path for path, item in document["paths"].items() if "2020" in item.get("get", {}).get("tags", [])]
     assert len(legacy) == 16
     parameters = document["paths"]["/percentage_blinds"]["get"]["parameters"]
     percentage = next(one["schema"] for one in parameters if one["name"] == "percentage")
@@ -351,3 +352,13 @@ async def _first_line(lines: AsyncIterator[bytes]) -> Any:
     async for line in lines:
         return json.loads(line)
     return None
+
+
+async def test_a_room_is_not_empty_because_its_devices_are_not_yet_known(
+    home: House, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(DeviceIndex, "known", False)
+    answer = await home.get("/open_blinds")
+
+    assert (answer.status_code, answer.json()["success"]) == (503, False)
+    assert "not yet known" in answer.json()["error"]

@@ -10,14 +10,22 @@ from insula.clock import SystemClock
 from insula.logs import configure
 from insula.settings import LogSettings
 
+held: set[Partition] = set()
 
-async def assigned(partitions: Sequence[Partition]) -> None:
-    sys.stdout.write(f"{len(partitions)}\n")
+
+def tell() -> None:
+    sys.stdout.write(f"{len(held)}\n")
     sys.stdout.flush()
 
 
+async def assigned(partitions: Sequence[Partition]) -> None:
+    held.update(partitions)
+    tell()
+
+
 async def revoked(partitions: Sequence[Partition]) -> None:
-    pass
+    held.difference_update(partitions)
+    tell()
 
 
 async def main(servers: str, group: str, topic: str) -> None:

@@ -34,13 +34,22 @@ transaction.state.log.replication.factor={copies}
 transaction.state.log.min.isr={in_sync}
 transaction.state.log.num.partitions=4
 group.initial.rebalance.delay.ms=0
+group.min.session.timeout.ms=1000
 log.cleaner.dedupe.buffer.size=8388608
 log.index.size.max.bytes=65536
-broker.session.timeout.ms=2000
-broker.heartbeat.interval.ms=400
-controller.quorum.election.timeout.ms=500
-controller.quorum.fetch.timeout.ms=1000
 """
+FAILOVER = {
+    "broker.session.timeout.ms": 1000,
+    "broker.heartbeat.interval.ms": 200,
+    "controller.quorum.fetch.timeout.ms": 600,
+    "metadata.max.idle.interval.ms": 150,  # what the quorum's members hear from their leader, four times in the above
+    "controller.quorum.election.timeout.ms": 150,
+    "controller.quorum.election.backoff.max.ms": 150,
+    "controller.quorum.request.timeout.ms": 600,
+    "replica.fetch.backoff.ms": 100,  # its second was added where a follower heard of a new leader before that one did
+    "replica.fetch.wait.max.ms": 100,  # so long a follower's request stands before it asks for more partitions
+}
+"""How soon the others go on without a broker that died; ``deploy/compose.three-brokers.yaml`` says the same."""
 
 
 def free_ports(count: int) -> list[int]:
@@ -133,7 +142,7 @@ def lay_out(folder: Path, count: int) -> Cluster:
             copies=min(3, count),
             in_sync=max(1, min(3, count) - 1),
         )
-        broker.properties.write_text(text)
+        broker.properties.write_text(text + "".join(f"{name}={value}\n" for name, value in FAILOVER.items()))
         command = [*JAVA, "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(broker.properties)]
         formatting.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
     if any(process.wait(READY_S) for process in formatting):

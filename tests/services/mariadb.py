@@ -6,7 +6,7 @@ import socket
 import subprocess
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import closing
 from itertools import count
 from pathlib import Path
@@ -24,7 +24,8 @@ def _path() -> str:
 class MariaDbServer:
     """One server on 127.0.0.1. Its data outlive ``stop`` and ``kill``, until ``remove``."""
 
-    def __init__(self) -> None:
+    def __init__(self, options: Sequence[str] = QUICK) -> None:
+        self._options = options
         self.folder = Path(tempfile.mkdtemp(prefix="insula-", dir="/tmp"))  # a socket's path may have 107 characters
         self.socket = self.folder / "s"
         self.port = _free_port()
@@ -39,7 +40,7 @@ class MariaDbServer:
     def start(self) -> None:
         """Returns when it answers."""
         places = [f"--datadir={self.folder / 'data'}", f"--socket={self.socket}", f"--port={self.port}"]
-        options = [*_user(), *places, f"--pid-file={self.folder / 'pid'}", "--bind-address=127.0.0.1", *QUICK]
+        options = [*_user(), *places, f"--pid-file={self.folder / 'pid'}", "--bind-address=127.0.0.1", *self._options]
         command = [shutil.which("mariadbd", path=_path()) or "mariadbd", "--no-defaults", *options]
         self._process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True)
         assert self._process.stderr is not None
@@ -62,6 +63,11 @@ class MariaDbServer:
         if self._process is not None:
             self._process.kill()
             self._reap()
+
+    def signal(self, number: int) -> None:
+        """SIGSTOP halts it, SIGCONT lets it go on."""
+        if self._process is not None:
+            self._process.send_signal(number)
 
     def _reap(self) -> None:
         assert self._process is not None

@@ -50,6 +50,7 @@ def test_the_demo_building() -> None:
         "humidity",
         "illuminance",
         "motion",
+        "battery",
     ]
     assert plan.settings.time_zone == "Europe/Paris"
     assert [gateway.options for gateway in plan.gateways] == [

@@ -185,6 +185,19 @@ def test_what_is_no_time_of_this_age_is_refused(codec: Codec, name: str, time: i
         codec.decode(sent("zwave", "sensors_get_temperature", f'{{"node_id":2,"value":20,"{name}":{time}}}'))
 
 
+def test_a_device_is_found_anew_when_its_record_changes(codec: Codec) -> None:
+    record = as_read(codec.encode(reading(SENSOR, "temperature", 20)))
+    assert isinstance(codec.decode(record), Reading)
+    codec.devices.put(msgspec.structs.replace(SENSOR, points=(), gateway_id="other"))
+    with pytest.raises(UnknownDevice):
+        codec.decode(record)
+    codec.devices.put(SENSOR)
+    assert isinstance(codec.decode(record), Reading)
+    codec.devices.remove(SENSOR.device_id)
+    with pytest.raises(UnknownDevice):
+        codec.decode(record)
+
+
 @pytest.mark.parametrize("field", ['"id":"%s"', '"origin":{"name":"%s"}', '"origin":{"cause":"%s"}'])
 def test_a_text_that_would_be_sent_on_is_bounded(codec: Codec, field: str) -> None:
     with pytest.raises(Undecodable, match="255"):

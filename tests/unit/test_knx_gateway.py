@@ -78,6 +78,9 @@ class Told:
     def dead(self, device_id: int, why: str) -> None:
         raise AssertionError("KNX does not say that a device is dead")
 
+    def may_send(self) -> bool:
+        return True
+
     def unknown(self, address: str) -> None:
         self.strangers.append(address)
 
@@ -230,6 +233,17 @@ async def test_what_others_ask_and_what_we_sent_ourselves_says_nothing(kit: Kit)
         Telegram(destination_address=IndividualAddress("1.1.9"), payload=GroupValueWrite(byte(0)))
     )
     assert kit.reports() == []
+
+
+async def test_every_telegram_loads_the_bus(kit: Kit) -> None:
+    before = kit.gateway.telegrams
+    kit.receive("4/4/1", GroupValueRead(), source=SWITCH)
+    kit.receive("4/4/1", GroupValueWrite(byte(0xFF)))
+    kit.receive("4/4/1", GroupValueWrite(byte(0)), source=OURS)
+    await kit.wish(1, "position", 20)
+    assert kit.gateway.telegrams == before + 3
+    assert len(kit.written()) == 1
+    kit.reports()
 
 
 async def test_a_telegram_that_fits_no_point_is_counted(kit: Kit) -> None:

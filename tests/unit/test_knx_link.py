@@ -112,6 +112,9 @@ class Ears:
         self.links.append(why)
         self._news.set()
 
+    def may_send(self) -> bool:
+        return True
+
     def received(self, telegram: Telegram) -> None:
         self.telegrams.append(str(telegram.destination_address))
         self._news.set()

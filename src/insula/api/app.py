@@ -9,9 +9,11 @@ from litestar.openapi import OpenAPIConfig
 from litestar.params import FromPath
 
 from insula import __version__
+from insula.api.alerts import AlertBoard, alert_routes
 from insula.api.board import StateBoard
 from insula.api.bus import BusWindow, bus_routes
 from insula.api.commands import Commands
+from insula.api.devices import DeviceHealth, device_health_route
 from insula.api.errors import NotFound
 from insula.api.hands import hands_routes
 from insula.api.health import HealthBoard, health_route
@@ -45,12 +47,13 @@ class Api:
     health: HealthBoard
     window: BusWindow
     board: StateBoard
+    alerts: AlertBoard
 
     async def run(self) -> None:
         """Follow the bus, for ever; the beacons are to be loaded before (``places.load``). The streams end with it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for part in (self.places, self.commands, self.values, self.health, self.board):
+                for part in (self.places, self.commands, self.values, self.health, self.board, self.alerts):
                     name = f"api {type(part).__name__}"
                     tasks.create_task(begin_again(name, part.run, self.clock), name=name)
                 tasks.create_task(tell_health(self.channel, self.clock, self._health))
@@ -64,8 +67,11 @@ class Api:
 def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1") -> Api:
     """``instance``: its name in /health."""
     places, commands = Places(store, channel), Commands(channel, clock)
-    values, health, window = LastValues(channel, commands.saw), HealthBoard(channel, clock), BusWindow(channel)
+    values = LastValues(channel, clock, commands.saw)
+    health, window = HealthBoard(channel, clock), BusWindow(channel)
     board = StateBoard(channel, clock)
+    alerts = AlertBoard(channel, clock)
+    devices = DeviceHealth(channel, values, health, alerts, clock)
     legacy = legacy_router(LegacyApi(places, commands, values, store, clock))
     modern = Router(
         path="/api/v1",
@@ -77,6 +83,8 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
             *rule_routes(store, clock),
             why_route(channel, store, clock),
             history_route(channel, store, clock),
+            *alert_routes(alerts, store),
+            device_health_route(devices),
         ],
         exception_handlers={Exception: problem},
     )
@@ -86,7 +94,7 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
         exception_handlers={Exception: problem},
         logging_config=None,
     )
-    return Api(channel, clock, instance, app, places, commands, values, health, window, board)
+    return Api(channel, clock, instance, app, places, commands, values, health, window, board, alerts)
 
 
 def _command_route(commands: Commands) -> Any:

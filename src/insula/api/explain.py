@@ -105,8 +105,10 @@ class Explainer:
             yield "no gateway has answered"
         arrival, asked = arrived(why), what(why)[2]
         if arrival is not None:
-            stands = "" if _near(arrival, asked) else f" at {_with_unit(arrival.point, arrival.value)}"
-            yield f"arrived{stands} {self._time(arrival.timestamp)}"
+            told = (
+                "arrived" if _near(arrival, asked) else f"last heard of at {_with_unit(arrival.point, arrival.value)}"
+            )
+            yield f"{told} {self._time(arrival.timestamp)}"
         elif any(result.outcome == "done" for result in why.results):
             yield "the device has told nothing of it since"
 

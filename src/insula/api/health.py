@@ -16,7 +16,7 @@ GONE_AFTER_MS = 600_000
 
 OFFSET_MS = 2_000
 """Ages, expiry and leases go wrong on a host whose clock is off by so much."""
-SHARED = ("directory", "recorder", "history", "controller", "api")
+SHARED = ("directory", "recorder", "history", "controller", "alerts", "api")
 """Any of these does the work of all of its part; a gateway is alone."""
 
 
@@ -39,6 +39,11 @@ class HealthBoard:
                         self._last.pop(received.record.key.removeprefix("health/"), None)
         finally:
             await reader.close()
+
+    def well(self, name: str) -> bool:
+        """Whether this part and instance (``gateway/knx``) says that it is; False too for one never heard of."""
+        health = self._last.get(name)
+        return health is not None and self._part(health)["status"] == "ok"
 
     def report(self) -> dict[str, Any]:
         """``status`` is ``degraded`` when any part is, or is silent for 15 s, or the bus makes publishers wait."""

@@ -4,6 +4,7 @@ import asyncio
 
 from insula.api.errors import NotFound
 from insula.bus.channel import Channel
+from insula.errors import Unavailable
 from insula.messages import DeviceRecord
 from insula.store.beacons import BeaconRow, list_beacons
 from insula.store.engine import Store
@@ -23,8 +24,9 @@ class Places:
         self._beacons = {(row.uuid, row.major, row.minor): row for row in rows}
 
     async def run(self) -> None:
-        """Read the beacons again after each change of the building."""
+        """Read the beacons now, and again after each change of the building. Raises Unavailable."""
         changed = asyncio.Event()
+        changed.set()
         forget = self._channel.devices.on_change(changed.set)
         try:
             while True:
@@ -45,4 +47,7 @@ class Places:
             raise NotFound(f"no beacon {uuid} {major}/{minor}") from None
 
     def devices(self, room: BeaconRow) -> list[DeviceRecord]:
+        """Raises Unavailable while the building's devices are not yet known: a room would seem to be empty."""
+        if not self._channel.devices.known:
+            raise Unavailable("the building's devices are not yet known: the directory tells them")
         return sorted(self._channel.devices.in_room(room.room_id), key=lambda device: device.device_id)

@@ -2,7 +2,10 @@
 
 from collections.abc import Callable, Iterator
 
+from insula.building.resends import Resends
 from insula.bus.channel import Channel
+from insula.bus.port import Record
+from insula.clock import Clock
 from insula.messages import Command, DeviceRecord, Reading
 
 
@@ -10,25 +13,39 @@ class LastValues:
     """Kept by one task a process; ready after a full round of re-sends (5 s) or the stored last values. ``command``
     hears of each command that passes."""
 
-    def __init__(self, channel: Channel, command: Callable[[Command], None]) -> None:
+    def __init__(self, channel: Channel, clock: Clock, command: Callable[[Command], None]) -> None:
         self._channel = channel
+        self._clock = clock
         self._command = command
+        self._resends = Resends()
         self._last: dict[tuple[int, str], Reading] = {}
 
     async def run(self) -> None:
-        reader = await self._channel.read(["knx", "zwave"], name="api values", slow="latest")
+        await self._channel.devices.complete()
+        reader = await self._channel.read(["knx", "zwave"], name="api values", slow="latest", wanted=self._wanted)
         try:
             while True:
                 for received in await reader.batch():
                     if isinstance(received.message, Reading):
                         self._last[received.message.device_id, received.message.point] = received.message
+                        self._resends.looked(received.message, self._clock.now())
                     elif isinstance(received.message, Command):
                         self._command(received.message)
         finally:
             await reader.close()
 
+    def _wanted(self, record: Record) -> bool:
+        return not self._resends.holds(record.headers, self._clock.now())
+
     def get(self, device_id: int, point: str) -> Reading | None:
         return self._last.get((device_id, point))
+
+    def all_of(self, device: DeviceRecord) -> Iterator[Reading]:
+        """The last reading of each of its points that has given one."""
+        for point in device.points:
+            reading = self._last.get((device.device_id, point.role))
+            if reading is not None:
+                yield reading
 
     def of(self, devices: list[DeviceRecord], point: str) -> Iterator[Reading]:
         """The readings of this point that those devices have given so far, fresh or not."""

@@ -9,7 +9,7 @@ from insula.messages import Point, Protocol
 from insula.points import ROLES
 
 ZWAVE_POINTS = {
-    "sensor": ("temperature", "humidity", "illuminance", "motion"),
+    "sensor": ("temperature", "humidity", "illuminance", "motion", "battery"),
     "lamp": ("level",),
 }
 """What a Z-Wave device of that kind has when its line names no points; the gateway finds them by role."""

@@ -13,11 +13,11 @@ from insula.bus.codec import EVENT_TYPES
 from insula.bus.keys import STATE_TYPES
 from insula.bus.topics import DB, END_OF_DEVICES, EVENTS, STATE, TOPICS, Topic
 from insula.bus.wire import COMMANDS, READ_POINT, READINGS, SET_POINT, Action, WireCommand, WireReading
-from insula.messages import CommandResult, Decision, DeviceRecord, LeaseEnd
+from insula.messages import Acknowledge, AlertEvent, CommandResult, Decision, DeviceRecord, LeaseEnd
 
 Schema = dict[str, Any]
 
-TYPES = (WireReading, WireCommand, *EVENT_TYPES.values(), DeviceRecord, *STATE_TYPES.values())
+TYPES = (WireReading, WireCommand, DeviceRecord, *EVENT_TYPES.values(), *STATE_TYPES.values())
 SCHEMAS = "#/components/schemas/"
 HEADERS: Schema = {
     "type": "object",
@@ -32,6 +32,8 @@ ABOUT_EVENTS: dict[type, str] = {
     CommandResult: "What became of a command",
     Decision: "Why the controller sent a command",
     LeaseEnd: "Somebody asks that nobody hold a device any more",
+    AlertEvent: "An alert was raised, acknowledged or cleared",
+    Acknowledge: "A person has seen an alert",
 }
 ABOUT = """\
 Key = the action, value = a JSON object in UTF-8. Fields not listed may be added. Numbers may come in as strings and
@@ -76,7 +78,8 @@ def _messages(topic: Topic) -> Iterator[tuple[str, Schema]]:
             yield kind, _message({"pattern": f"^{kind}/"}, _removable(type_), f"{type_.__name__}; null: it is over")
     elif topic is EVENTS:
         for key, event in EVENT_TYPES.items():
-            yield key, _message({"const": key}, _of(event), ABOUT_EVENTS[event])
+            name = f"{key}_event" if key in STATE_TYPES else key
+            yield name, _message({"const": key}, _of(event), ABOUT_EVENTS[event])
     else:
         yield from _points(topic)
 

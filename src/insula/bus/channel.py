@@ -47,12 +47,10 @@ class Reader:
         return [received for record in records if (received := self.decode(record)) is not None]
 
     def decode(self, record: Record) -> Received | None:
-        try:
-            return Received(record, self._channel.codec.decode(record))
-        except InputError as error:
+        received = self._channel.decoded(record)
+        if received is None:
             self.undecodable += 1
-            self._channel.skipped(record, error)
-            return None
+        return received
 
     async def records(self, limit: int = 1000) -> Sequence[Record]:
         """As ``batch``, all of them and undecoded: for who keeps records that it may have to decode later."""
@@ -82,6 +80,14 @@ class Channel:
         if record.place not in self._logged:
             self._logged.append(record.place)
             log.warning("record skipped", place=record.place, key=record.key[:KEY], why=str(error)[:WHY])
+
+    def decoded(self, record: Record) -> Received | None:
+        """None for a record that cannot be used, which is counted and logged."""
+        try:
+            return Received(record, self.codec.decode(record))
+        except InputError as error:
+            self.skipped(record, error)
+            return None
 
     async def send(self, *messages: BusMessage) -> None:
         """Publish, in order. Returns when the bus has them."""

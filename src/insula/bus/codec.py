@@ -7,6 +7,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from insula.bus.addressees import Addressees
 from insula.bus.devices import DeviceIndex
 from insula.bus.keys import STATE_TYPES, state_key, state_type
 from insula.bus.keys import gateway_key as gateway_key
@@ -22,43 +23,46 @@ from insula.bus.wire import (
     READINGS_BY_KEY,
     SET_POINT,
     Action,
-    Whole,
     WireCommand,
-    WireMessage,
     WireReading,
     command_action,
     number_in,
     number_out,
     reading_action,
-    whole_in,
 )
 from insula.errors import Undecodable, UnknownDevice
 from insula.messages import (
     COMMAND_LIFE_MS,
+    Acknowledge,
+    AlertEvent,
     BusMessage,
     Command,
     CommandResult,
     Decision,
     DeviceRecord,
+    Event,
     LeaseEnd,
     Origin,
     Reading,
     RuleSet,
     StateValue,
 )
-from insula.points import ROLES, Role
+from insula.points import ROLES
 
 T = TypeVar("T")
 
 RESULT = "result"
 DECISION = "decision"
 LEASE_END = "lease_end"
+ALERT = "alert"
+ACKNOWLEDGE = "acknowledge"
 
-Event = CommandResult | Decision | LeaseEnd
 EVENT_TYPES: dict[str, type[Event]] = {
     RESULT: CommandResult,
     DECISION: Decision,
     LEASE_END: LeaseEnd,
+    ALERT: AlertEvent,
+    ACKNOWLEDGE: Acknowledge,
 }
 """By key, what is on topic ``events``."""
 
@@ -74,12 +78,15 @@ class Codec:
 
     def __init__(self, devices: DeviceIndex) -> None:
         self.devices = devices
+        self._addressees = Addressees(devices)
         self._encoders: dict[type, Callable[[Any], Outgoing]] = {
             Reading: self._encode_reading,
             Command: self._encode_command,
             CommandResult: self._encode_result,
             Decision: self._encode_decision,
             LeaseEnd: lambda end: self._event(LEASE_END, _encode(end), self._room_of(end.device_id)),
+            AlertEvent: lambda event: self._event(ALERT, _encode(event), event.alert.room_id),
+            Acknowledge: lambda event: self._event(ACKNOWLEDGE, _encode(event), None),
             DeviceRecord: _encode_device,
             **dict.fromkeys(STATE_TYPES.values(), _encode_state),
         }
@@ -106,7 +113,7 @@ class Codec:
     # --- readings and commands, out
 
     def _encode_reading(self, reading: Reading) -> Outgoing:
-        device, role = self._find(reading.device_id, reading.point)
+        device, role = self._addressees.point(reading.device_id, reading.point)
         action = reading_action(device, role)
         wire = WireReading(
             value=number_out(reading.value, role),
@@ -132,7 +139,7 @@ class Codec:
         return Outgoing(device.type, action.key if action else READ_POINT, _encode(wire), headers, device.room_id)
 
     def _encode_command(self, command: Command) -> Outgoing:
-        device, role = self._find(command.device_id, command.point)
+        device, role = self._addressees.point(command.device_id, command.point)
         value = number_out(command.value, role)
         action = command_action(device, role, value)
         wire = WireCommand(
@@ -152,24 +159,19 @@ class Codec:
         headers = {"room": str(device.room_id)}
         return Outgoing(device.type, action.key if action else SET_POINT, _encode(wire), headers, device.room_id)
 
-    def _find(self, device_id: int, point: str) -> tuple[DeviceRecord, Role]:
-        device = self.devices.get(device_id)
-        if not self.devices.has(device_id, point) or point not in ROLES:
-            raise UnknownDevice(f"device {device_id} has no point {point!r}")
-        return device, ROLES[point]
-
     # --- readings and commands, in
 
     def _decode_point(self, record: Record, value: bytes) -> Reading | Command:
         place = (record.topic, record.key)
-        if record.key == READ_POINT or place in READINGS_BY_KEY:
-            return self._decode_reading(record, _parse(WireReading, value), READINGS_BY_KEY.get(place))
+        action = READINGS_BY_KEY.get(place)
+        if action is not None or record.key == READ_POINT:
+            return self._decode_reading(record, _parse(WireReading, value), action)
         if record.key == SET_POINT or place in COMMANDS_BY_KEY:
             return self._decode_command(record, _parse(WireCommand, value), COMMANDS_BY_KEY.get(place))
         raise Undecodable(f"no such key on topic {record.topic}: {record.key!r}")
 
     def _decode_reading(self, record: Record, wire: WireReading, action: Action | None) -> Reading:
-        device, role = self._addressee(record, wire, action)
+        device, role = self._addressees.of(record, wire, action)
         value = number_in(wire.value, role)
         in_range = role.in_range(value)
         if not in_range and role.unit == "%" and role.whole:
@@ -192,7 +194,7 @@ class Codec:
 
     def _decode_command(self, record: Record, wire: WireCommand, action: Action | None) -> Command:
         """To the gateway of the device's record, whatever the sender believes: it would have no answer elsewhere."""
-        device, role = self._addressee(record, wire, action)
+        device, role = self._addressees.of(record, wire, action)
         if action is None:
             value = number_in(wire.value, role)
         else:
@@ -210,23 +212,6 @@ class Codec:
             expires_at=record.at + COMMAND_LIFE_MS if wire.expires_at is None else wire.expires_at,
             origin=wire.origin or Origin(),
         )
-
-    def _addressee(self, record: Record, wire: WireMessage, action: Action | None) -> tuple[DeviceRecord, Role]:
-        """The device that a record is about, by its id if it has one, else by its name of 2020; and the role."""
-        if wire.device_id is not None:
-            device = self.devices.get(whole_in(wire.device_id, "device_id"))
-        elif action is None:
-            raise Undecodable("device_id is missing")
-        elif action.topic == "knx":
-            device = self.devices.knx(action.kind, _needed(wire.bloc, "bloc"), _needed(wire.floor, "floor"))
-        else:
-            device = self.devices.zwave(_needed(wire.node_id, "node_id"))
-        if device.type != record.topic:
-            raise UnknownDevice(f"device {device.device_id} is no {record.topic} device")
-        point = wire.point if action is None else action.point
-        if point == "move" and not self.devices.has(device.device_id, "move"):
-            point = "position"
-        return self._find(device.device_id, point or "")
 
     # --- results and decisions, out
 
@@ -260,12 +245,6 @@ def _parse(type_: type[T], value: bytes) -> T:
     except (ValueError, RecursionError) as error:  # msgspec's errors, and bad UTF-8, are ValueErrors
         raise Undecodable(str(error)) from None
     return message
-
-
-def _needed(value: Whole | None, what: str) -> int:
-    if value is None:
-        raise Undecodable(f"{what} is missing")
-    return whole_in(value, what)
 
 
 def _id_of(record: Record) -> str:

@@ -12,6 +12,8 @@ class DeviceIndex:
     """Finds devices by id, by their names of 2020, by room and by gateway. Filled by ``Channel.follow_devices``."""
 
     def __init__(self) -> None:
+        self.version = 0
+        """Another one after each change of a record: for who keeps what it found here."""
         self._by_id: dict[int, DeviceRecord] = {}
         self._points: dict[int, frozenset[str]] = {}
         self._knx: dict[tuple[str, int, int], DeviceRecord] = {}
@@ -72,6 +74,7 @@ class DeviceIndex:
         self._points.pop(device_id, None)
 
     def _forget_names(self, device_id: int) -> None:
+        self.version += 1
         old = self._by_id.get(device_id)
         if old is None:
             return
@@ -100,6 +103,11 @@ class DeviceIndex:
     def _tell(self) -> None:
         for listener in tuple(self._listeners):
             listener()
+
+    @property
+    def known(self) -> bool:
+        """Whether the whole list has been read once."""
+        return self._complete.is_set()
 
     async def complete(self) -> None:
         """Waits until the whole list has been read once."""

@@ -2,16 +2,18 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
+from contextlib import suppress
 from typing import Any
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from insula.bus.kafka_client import Link, admin_client, answers, error_of, unavailable
+from insula.bus.kafka_client import Link, admin_client, answers, error_of, few_arenas, unavailable
 from insula.bus.kafka_clock import BrokerClock
 from insula.bus.kafka_readers import KafkaMembership, KafkaSubscription
 from insula.bus.kafka_sender import Sender
+from insula.bus.kafka_tenure import Tenure
 from insula.bus.kafka_topics import ANSWER_S, KafkaTopics, faults_at_start
 from insula.bus.port import Assigned, Outgoing, Partition, Positions, Revoked, Slow, Start
 from insula.bus.topics import TOPICS
@@ -29,6 +31,10 @@ HEARTBEATS = 12
 """A member of a group says so many times in its session that it lives, and hears as often of a change."""
 STALL_S = 60
 """A member that has not dealt with what it was given for so long loses its share."""
+
+
+STICKY = "cooperative-sticky"
+"""Who joins a group without data takes nothing from those that decide, but what evens the shares."""
 
 
 class KafkaBus:
@@ -55,6 +61,7 @@ class KafkaBus:
     async def start(self) -> None:
         """Waits, and says so, until the brokers and the topics are there. Raises InputError when a topic is not kept
         as it must be."""
+        few_arenas()
         self._admin = admin_client(self._config)
         told = ""
         while (missing := await self._missing()) is not None:
@@ -105,7 +112,9 @@ class KafkaBus:
         assigned: Assigned | None = None,
         revoked: Revoked | None = None,
     ) -> KafkaSubscription:
-        reader = KafkaSubscription(self, name, self._consumer(group or name), start, slow, assigned, revoked)
+        # librdkafka names all its partitions with each fetch: a consumer a topic hears of a record earlier.
+        consumers = [self._consumer(group or name) for _ in (topics if group is None else ("all",))]
+        reader = KafkaSubscription(self, name, consumers, start, slow, assigned, revoked)
         self._readers.append(reader)
         try:
             if group is None:
@@ -118,7 +127,9 @@ class KafkaBus:
         return reader
 
     async def join(self, group: str, topic: str, *, assigned: Assigned, revoked: Revoked) -> KafkaMembership:
-        member = KafkaMembership(self, group, self._consumer(group), assigned, revoked)
+        tenure = Tenure(self._session_ms / 1000)
+        consumer = self._consumer(group, {"partition.assignment.strategy": STICKY, "on_commit": tenure.answered})
+        member = KafkaMembership(self, group, consumer, tenure, assigned, revoked)
         self._memberships.append(member)
         try:
             await member.open(topic)
@@ -127,7 +138,7 @@ class KafkaBus:
             raise
         return member
 
-    def _consumer(self, group: str) -> Consumer:
+    def _consumer(self, group: str, more: Mapping[str, Any] = {}) -> Consumer:
         """Positions are the caller's: none is committed. ``range``: the same numbers of each topic to the same member,
         which the cooperative assignor does not promise."""
         if self._stopped:
@@ -144,7 +155,7 @@ class KafkaBus:
             queued_max_messages_kbytes=16_384,
             fetch_queue_backoff_ms=10,
         )
-        return Consumer(config)
+        return Consumer({**config, **more})
 
     def forget(self, member: KafkaSubscription | KafkaMembership) -> None:
         if isinstance(member, KafkaMembership):
@@ -180,8 +191,14 @@ class KafkaBus:
             except KafkaException as exception:
                 if not tries_left:
                     raise unavailable(error_of(exception)) from exception
+            await self._look_for_leaders()
             await self.clock.real_sleep(RETRY_S)
         return {}
+
+    async def _look_for_leaders(self) -> None:
+        """The client keeps to what it knows of a partition's leader, even while brokers answer that it is outdated."""
+        with suppress(KafkaException):
+            await asyncio.to_thread(self._admin.list_topics, timeout=WAIT_S)
 
     async def delete_before(self, positions: Positions) -> None:
         """Raises Unavailable."""
@@ -190,7 +207,12 @@ class KafkaBus:
             if before:
                 await answers(self._admin.delete_records(before, request_timeout=ANSWER_S))
         except KafkaException as exception:
+            await self._look_for_leaders()
             raise unavailable(error_of(exception)) from exception
+
+    def handled_at(self) -> Mapping[str, int]:
+        """Of each reader, when the last record was produced that it has dealt with (ms, real time; 0: none)."""
+        return {reader.name: reader.handled_at for reader in self._readers}
 
     def slow_readers(self) -> Mapping[str, int]:
         """Readers that take no more from the brokers for now. They hold no one up: the records wait there."""

@@ -21,7 +21,8 @@ class Change:
 
 class Share:
     """``begin`` and ``end`` start and stop the flow of records; ``changed`` is called, in the event loop, when there is
-    something to settle. ``paused``: the member wants no records. ``held`` is what the member has now."""
+    something to settle. ``paused``: the member wants no records, and shares change by
+    what comes and goes (the cooperative assignor). ``held`` is what the member has now."""
 
     def __init__(
         self,
@@ -108,9 +109,11 @@ class Share:
         if begin is None:
             return
         shares = [TopicPartition(topic, number, offset) for (topic, number), offset in begin.items()]
-        consumer.assign(shares)
         if self._paused:
+            consumer.incremental_assign(shares)
             consumer.pause(shares)
+        else:
+            consumer.assign(shares)
 
     def on_revoke(self, consumer: Consumer, partitions: Sequence[TopicPartition]) -> None:
         if not self._closing:

@@ -1,7 +1,7 @@
 """A consumer of Kafka on a thread of its own."""
 
 import asyncio
-from collections.abc import Collection, Iterable
+from collections.abc import Callable, Collection, Iterable
 from threading import Thread
 
 import structlog
@@ -22,14 +22,23 @@ PAUSE_AFTER_S = 1.0
 
 class Poller:
     """From ``start`` on its thread is the only one that touches the consumer. ``held``: the partitions whose records
-    are wanted; those of others are passed over."""
+    are wanted; those of others are passed over. ``between`` is called on the thread after each poll."""
 
-    def __init__(self, consumer: Consumer, name: str, inbox: Inbox, held: Collection[Partition], link: Link) -> None:
+    def __init__(
+        self,
+        consumer: Consumer,
+        name: str,
+        inbox: Inbox,
+        held: Collection[Partition],
+        link: Link,
+        between: Callable[[], None] | None = None,
+    ) -> None:
         self._consumer = consumer
         self._name = name
         self._inbox = inbox
         self._held = held
         self._link = link
+        self._between = between
         self._closing = False
         self._ended: asyncio.Future[None] | None = None
 
@@ -50,6 +59,8 @@ class Poller:
         try:
             while not self._closing:
                 self._poll()
+                if self._between is not None:
+                    self._between()
         except Exception:
             log.exception("reader failed", reader=self._name)
         finally:

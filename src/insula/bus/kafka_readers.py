@@ -11,6 +11,7 @@ from insula.bus.backlog import Latest, Lossless
 from insula.bus.kafka_group import Share
 from insula.bus.kafka_inbox import Inbox
 from insula.bus.kafka_poller import Poller
+from insula.bus.kafka_tenure import Tenure
 from insula.bus.port import Assigned, Partition, Positions, Record, Revoked, Slow, Start
 from insula.errors import Unavailable
 
@@ -32,40 +33,48 @@ class KafkaSubscription:
         self,
         bus: "KafkaBus",
         name: str,
-        consumer: Consumer,
+        consumers: Sequence[Consumer],
         start: Start,
         slow: Slow,
         assigned: Assigned | None,
         revoked: Revoked | None,
     ) -> None:
         self.name = name
+        self.handled_at = 0
+        """When the last record was produced that the reader has dealt with (ms, real time; 0: none): on a topic that
+        never rests, now less this is how far the reader is behind."""
+        self._given_at = 0
         self.inbox = Inbox(Latest() if slow == "latest" else Lossless(), FULL[slow])
         self._bus = bus
-        self._consumer = consumer
+        self._consumers = consumers
         self._start = start
         self._positions: dict[Partition, int] = {}
         self._closed = False
         self._share = Share(
             assigned=assigned, revoked=revoked, begin=self._begin, end=self._end, changed=self.inbox.wake
         )
-        self._poller = Poller(consumer, name, self.inbox, self._share.held, bus.link)
+        self._pollers = [Poller(consumer, name, self.inbox, self._share.held, bus.link) for consumer in consumers]
 
     async def open(self, topics: Sequence[str]) -> None:
-        """As a member of the consumer's group."""
-        self._consumer.subscribe(list(topics), on_assign=self._share.on_assign, on_revoke=self._share.on_revoke)
-        self._poller.start()
+        """As a member of the group of its only consumer."""
+        (consumer,), (poller,) = self._consumers, self._pollers
+        consumer.subscribe(list(topics), on_assign=self._share.on_assign, on_revoke=self._share.on_revoke)
+        poller.start()
         while not self._share.joined:
             self._check_open()
             await self.inbox.wait()
             await self._share.settle()
 
     async def open_alone(self, places: Sequence[Partition]) -> None:
-        """With all of these partitions, in no group."""
+        """With all of these partitions, in no group; a topic's with a consumer of its own."""
         answer = await self._share.take(places)
-        self._consumer.assign([TopicPartition(topic, number, offset) for (topic, number), offset in answer.items()])
-        self._poller.start()
+        topics = dict.fromkeys(topic for topic, _ in places)
+        for topic, consumer, poller in zip(topics, self._consumers, self._pollers, strict=True):
+            consumer.assign([TopicPartition(*place, offset) for place, offset in answer.items() if place[0] == topic])
+            poller.start()
 
     async def batch(self, limit: int = 1000) -> Sequence[Record]:
+        self.handled_at = self._given_at
         while True:
             self._check_open()
             if self._share.unsettled:
@@ -73,6 +82,7 @@ class KafkaSubscription:
             elif records := self.inbox.take(limit):
                 for record in records:
                     self._positions[record.topic, record.partition] = record.offset + 1
+                self._given_at = records[-1].at
                 return records
             else:
                 await self.inbox.wait()
@@ -89,7 +99,7 @@ class KafkaSubscription:
             self._closed = True
             self._bus.forget(self)
             self._share.close()
-            await self._poller.stop()
+            await asyncio.gather(*(poller.stop() for poller in self._pollers))
 
     # --- what the share calls
 
@@ -107,9 +117,18 @@ class KafkaSubscription:
 class KafkaMembership:
     """A share of a group without data (port.Membership): a task of its own tells the member of changes."""
 
-    def __init__(self, bus: "KafkaBus", name: str, consumer: Consumer, assigned: Assigned, revoked: Revoked) -> None:
+    def __init__(
+        self,
+        bus: "KafkaBus",
+        name: str,
+        consumer: Consumer,
+        tenure: Tenure,
+        assigned: Assigned,
+        revoked: Revoked,
+    ) -> None:
         self._bus = bus
         self._consumer = consumer
+        self._tenure = tenure
         self._changed = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
         self._closed = False
@@ -121,7 +140,18 @@ class KafkaMembership:
             changed=self._changed.set,
             paused=True,
         )
-        self._poller = Poller(consumer, name, Inbox(Lossless(), 1), (), bus.link)
+        self._poller = Poller(consumer, name, Inbox(Lossless(), 1), (), bus.link, self._stay)
+
+    def certain(self) -> bool:
+        return self._tenure.certain()
+
+    def _stay(self) -> None:
+        """In the consumer's thread, between two polls: no share is given or taken meanwhile."""
+        held = self._consumer.assignment()
+        if held:
+            self._tenure.ask(self._consumer, (held[0].topic, held[0].partition))
+        else:
+            self._tenure.end()
 
     async def open(self, topic: str) -> None:
         self._consumer.subscribe([topic], on_assign=self._share.on_assign, on_revoke=self._share.on_revoke)

@@ -137,7 +137,9 @@ class Sender:
         """A producer whose order can no longer be promised is of no more use: take another."""
         if error.fatal() or error.code() == KafkaError._FATAL:
             log.error("the producer failed; taking a new one", why=error.str())
-            self._producer = self._new()
+            failed, self._producer = self._producer, self._new()
+            # Whoever waits for what it still had is told by its own callbacks alone.
+            Thread(target=_end, args=[failed], name="kafka failed sender", daemon=True).start()
 
     async def stop(self) -> None:
         if self._stopped:
@@ -147,6 +149,10 @@ class Sender:
 
     def _end(self) -> None:
         self._thread.join()
-        if self._producer.flush(LAST_WORDS_S):
-            self._producer.purge()
-            self._producer.flush(LAST_WORDS_S)
+        _end(self._producer)
+
+
+def _end(producer: Producer) -> None:
+    if producer.flush(LAST_WORDS_S):
+        producer.purge()
+        producer.flush(LAST_WORDS_S)

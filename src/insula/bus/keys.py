@@ -1,7 +1,17 @@
 """The keys of topic ``state``, and what is found under each. One writer a key; a tombstone says that it is over."""
 
 from insula.errors import Undecodable
-from insula.messages import BuildingSettings, GatewayRecord, Health, LampLight, Lease, RoomRecord, RuleSet, StateValue
+from insula.messages import (
+    Alert,
+    BuildingSettings,
+    GatewayRecord,
+    Health,
+    LampLight,
+    Lease,
+    RoomRecord,
+    RuleSet,
+    StateValue,
+)
 
 RULES_KEY = "rules/building"
 SETTINGS_KEY = "settings/building"
@@ -14,6 +24,7 @@ STATE_TYPES: dict[str, type[StateValue]] = {
     "gateway": GatewayRecord,
     "learned": LampLight,
     "health": Health,
+    "alert": Alert,
 }
 """The part of a key before its first ``/`` tells the type of its value."""
 
@@ -38,6 +49,10 @@ def health_key(part: str, instance: str) -> str:
     return f"health/{part}/{instance}"
 
 
+def alert_key(key: str) -> str:
+    return f"alert/{key}"
+
+
 def state_key(value: StateValue) -> str:
     """The key under which this value is published."""
     match value:
@@ -51,6 +66,8 @@ def state_key(value: StateValue) -> str:
             return learned_key(value.room_id)
         case Health():
             return health_key(value.part, value.instance)
+        case Alert():
+            return alert_key(value.key)
         case RuleSet():
             return RULES_KEY
     return SETTINGS_KEY

@@ -155,6 +155,10 @@ class MemoryMembership:
             raise
         self._task = asyncio.create_task(self._run())
 
+    def certain(self) -> bool:
+        """The members are one process: what stands still, stands still for all of them."""
+        return True
+
     async def _run(self) -> None:
         while True:
             await self.changed.wait()

@@ -85,7 +85,11 @@ class Subscription(Protocol):
 
 
 class Membership(Protocol):
-    """A share of a topic's partitions without its data: who decides for which rooms."""
+    """A share of a topic's partitions without its data: who decides for which rooms, who drives a gateway."""
+
+    def certain(self) -> bool:
+        """Whether what it was assigned and has not been revoked is its own beyond doubt, also right after the process
+        stood still. False for a while when the bus has not confirmed it lately; it may turn out to be so still."""
 
     async def close(self) -> None: ...
 

@@ -1,24 +1,26 @@
 """The automatic controller: readings -> room states -> decide -> commands."""
 
 import asyncio
-from collections.abc import Awaitable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 
 import structlog
 from msgspec.structs import replace
 
+from insula.building.resends import Resends
 from insula.building.state import RoomState
 from insula.bus.channel import Channel, Reader, Received
-from insula.bus.codec import LEASE_END, RESULT
+from insula.bus.codec import LEASE_END, RESULT, lease_key
 from insula.bus.health import tell_health
-from insula.bus.port import Partition, Record
+from insula.bus.port import Membership, Partition, Record
 from insula.bus.topics import EVENTS, KNX, STATE, ZWAVE, partition_of
 from insula.clock import Clock
+from insula.controller.aside import Aside
 from insula.controller.decisions import became, decisions
 from insula.controller.known import Known
 from insula.controller.leases import after_command, after_reading, ends
 from insula.controller.moments import Moments
 from insula.controller.observing import Observing
-from insula.errors import InputError, Unavailable
+from insula.controller.outbox import Outbox
 from insula.messages import (
     BusMessage,
     Command,
@@ -31,6 +33,13 @@ from insula.messages import (
 
 log = structlog.get_logger("insula.controller")
 
+AT_ONCE = 50
+"""Rooms that are decided for at one moment before others in the event loop have a turn."""
+
+
+DOUBT_MS = 500
+"""While it is not certain whether a room is still ours, it is looked at so often (building's clock)."""
+
 
 class Controller:
     """Decides for the rooms that are assigned to it among the controllers, and keeps the others' state warm."""
@@ -39,10 +48,14 @@ class Controller:
         self.known = Known()
         self.counters = {"readings": 0.0, "decisions": 0.0, "commands": 0.0, "leases": 0.0}
         self._channel = channel
+        self._outbox = Outbox(channel, clock)
+        self._aside = Aside()
         self._clock = clock
         self._instance = instance
         self._observing = Observing()
+        self._resends = Resends()
         self._assigned: set[int] = set()
+        self._membership: Membership | None = None
         self._moments: Moments[int] = Moments(clock.now, clock.sleep_until)
         self._expiries: Moments[str] = Moments(clock.real, self._real_sleep_until)
         self._waiting: dict[str, tuple[int, int, str]] = {}
@@ -52,7 +65,7 @@ class Controller:
         await self._channel.devices.complete()
         name = f"controller-{self._instance}"
         events = await self._channel.read(
-            [KNX.name, ZWAVE.name, EVENTS.name], name=name, slow="latest", wanted=_no_decision
+            [KNX.name, ZWAVE.name, EVENTS.name], name=name, slow="latest", wanted=self._wanted
         )
         state = await self._channel.read([STATE.name], name=f"{name}-state", start="beginning", wanted=_no_health)
         self._devices_changed()
@@ -66,7 +79,7 @@ class Controller:
             await state.close()
 
     async def _decide_and_follow(self, events: Reader, state: Reader) -> None:
-        membership = await self._channel.bus.join(
+        self._membership = membership = await self._channel.bus.join(
             "controller", KNX.name, assigned=self._take_over, revoked=self._hand_over
         )
         try:
@@ -78,6 +91,7 @@ class Controller:
                 tasks.create_task(tell_health(self._channel, self._clock, self._health))
         finally:
             await membership.close()
+            await self._outbox.close()
 
     # --- loops
 
@@ -91,22 +105,27 @@ class Controller:
 
     async def _follow(self, reader: Reader) -> None:
         while True:
+            messages: list[BusMessage] = []
             for received in await reader.batch():
                 try:
-                    messages = self._take(received)
+                    messages += self._take(received)
                 except Exception:
                     log.exception("message passed over", place=received.record.place, key=received.record.key)
-                    continue
-                await self._send(messages)
+            await self._outbox.put(messages)
 
     async def _wake(self) -> None:
         """At each moment at which an answer may change by itself; it is then the command's cause."""
         while True:
-            for moment, room_id in await self._moments.due():
-                room = self.known.rooms.get(room_id)
-                if room is not None and self._decides(room):
-                    await self._end_leases(room)
-                    await self._send(self._decide(room, f"time:{moment}"))
+            due = await self._moments.due()
+            for begin in range(0, len(due), AT_ONCE):
+                messages: list[BusMessage] = []
+                for moment, room_id in due[begin : begin + AT_ONCE]:
+                    room = self.known.rooms.get(room_id)
+                    if room is not None and self._is_assigned(room):
+                        because = await self._end_leases(room)
+                        messages += self._decide(room, f"time:{moment}", because)
+                await self._outbox.put(messages)
+                await asyncio.sleep(0)
 
     async def _expire(self) -> None:
         """Commands that nobody answered are open until they expire (real time)."""
@@ -117,7 +136,7 @@ class Controller:
                 target = room.target(device_id, point) if room is not None else None
                 if room is not None and target is not None and target.open and target.open.id == command_id:
                     target.not_carried_out(self._clock.now())
-                    await self._send(self._decide(room, f"expired:{command_id}", "its command had expired"))
+                    await self._outbox.put(self._decide(room, f"expired:{command_id}", "its command had expired"))
 
     async def _health(self) -> Health:
         return Health(
@@ -129,33 +148,46 @@ class Controller:
             counters={**self.counters, "rooms": float(sum(map(self._decides, self.known.rooms)))},
         )
 
-    async def _send(self, messages: Sequence[BusMessage]) -> None:
-        if messages:
-            await self._publish(self._channel.send(*messages))
-
-    async def _publish(self, sending: Awaitable[None]) -> None:
-        """What the bus does not take is not lost for good: a command is open until it expires, then decided anew."""
-        try:
-            await sending
-        except (Unavailable, InputError) as error:  # InputError: the device was removed meanwhile
-            log.warning("not published", why=str(error))
-
     async def _real_sleep_until(self, moment: int) -> None:
         await self._clock.real_sleep(max(0, moment - self._clock.real()) / 1000)
 
     # --- which rooms
 
     async def _take_over(self, partitions: Sequence[Partition]) -> None:
-        self._assigned |= {number for _, number in partitions}
+        numbers = {number for _, number in partitions}
+        self._assigned |= numbers
+        for room_id, records, settled_at in self._aside.rooms(numbers):
+            await self._outbox.put(self._catch_up_room(room_id, records, settled_at))
+            await asyncio.sleep(0)
         self._look_at(self.known.rooms)
+
+    def _catch_up_room(self, room_id: int, records: Sequence[Record], settled_at: int) -> Sequence[BusMessage]:
+        """What was kept aside of a room becomes what is known of it; nothing is decided by a part of that."""
+        room = self.known.rooms.get(room_id)
+        before = room.settled_at if room is not None else 0
+        messages: list[BusMessage] = []
+        for record in records:
+            received = self._channel.decoded(record)
+            if received is not None and isinstance(received.message, Reading):
+                its = self.known.rooms.of_device(received.message.device_id)
+                messages += self._hear(its, received.message)[1] if its is not None else ()
+        if room is not None:
+            room.settled_at = max(before, settled_at)
+            self._look_at([room])
+        return messages
 
     async def _hand_over(self, partitions: Sequence[Partition]) -> None:
         self._assigned -= {number for _, number in partitions}
 
     def _decides(self, room: RoomState) -> bool:
+        """Asked again before each decision, lease and lesson: after it stood still, another may decide meanwhile."""
+        return self._is_assigned(room) and self._membership is not None and self._membership.certain()
+
+    def _is_assigned(self, room: RoomState) -> bool:
         return partition_of(KNX.name, room.room_id) in self._assigned
 
     def _devices_changed(self) -> None:
+        self._resends.forget()
         self.known.rooms.set_devices(self._channel.devices)
         for room in self.known.rooms:
             room.settle(self._clock.now())
@@ -167,6 +199,13 @@ class Controller:
             self._moments.add(now, room.room_id)
 
     # --- what is heard
+
+    def _wanted(self, record: Record) -> bool:
+        """What is to be decoded now: results, and what is new of the rooms that it decides for."""
+        if record.topic == EVENTS.name:
+            return record.key in (RESULT, LEASE_END)
+        now = self._clock.now()
+        return not (self._aside.keep(record, self._assigned, now) or self._resends.holds(record.headers, now))
 
     def _take(self, received: Received) -> Sequence[BusMessage]:
         match received.message:
@@ -187,8 +226,16 @@ class Controller:
         room = self.known.rooms.of_device(reading.device_id)
         if room is None:
             return ()
+        changed, messages = self._hear(room, reading)
+        if changed and self.known.rules is not None and reading.point in self.known.rules.roles:
+            messages += self._decide(room, reading.id, became(reading))
+        return messages
+
+    def _hear(self, room: RoomState, reading: Reading) -> tuple[bool, list[BusMessage]]:
+        """Whether it changed anything; and what follows of it without deciding."""
         self.counters["readings"] += 1
         now = self._clock.now()
+        self._resends.looked(reading, now)
         before = room.last(reading.device_id, reading.point)
         changed = room.take(reading, now)
         messages: list[BusMessage] = []
@@ -200,9 +247,7 @@ class Controller:
             messages += self._learned(room)
         if changed and reading.point == "motion":
             self._watch_leases(room)
-        if changed and self.known.rules is not None and reading.point in self.known.rules.roles:
-            messages += self._decide(room, reading.id, became(reading))
-        return messages
+        return changed, messages
 
     def _take_command(self, command: Command) -> Sequence[BusMessage]:
         """Another's command: ours are known when they are sent."""
@@ -253,19 +298,23 @@ class Controller:
         for end in self._lease_ends(room).values():
             self._moments.add(end, room.room_id)
 
-    async def _end_leases(self, room: RoomState) -> None:
+    async def _end_leases(self, room: RoomState) -> str:
+        """Those whose time it is; in words, which."""
         now = self._clock.now()
-        for device_id, end in self._lease_ends(room).items():
-            if end <= now:
-                self.known.rooms.release(device_id)
-                await self._publish(self._channel.forget(STATE.name, f"lease/{device_id}"))
+        if not self._decides(room):
+            return ""
+        over = [device_id for device_id, end in self._lease_ends(room).items() if end <= now]
+        for device_id in over:
+            self.known.rooms.release(device_id)
+            await self._outbox.forget(STATE.name, lease_key(device_id))
         self._watch_leases(room)
+        return f"nobody holds device {over[0]} any more" if over else ""
 
     def _end_lease(self, end: LeaseEnd) -> None:
         """Somebody wants it over: it ends now, with the others that do."""
         room = self.known.rooms.of_device(end.device_id)
         lease = room.leases.get(end.device_id) if room is not None else None
-        if room is not None and lease is not None and self._decides(room):
+        if room is not None and lease is not None and self._is_assigned(room):
             now = self._clock.now()
             self.known.rooms.hold(replace(lease, until=now))
             self._moments.add(now, room.room_id)
@@ -277,9 +326,12 @@ class Controller:
     def _decide(self, room: RoomState, cause: str, because: str = "") -> Sequence[BusMessage]:
         """The commands that are due in this room, each with its explanation; wakes again when that may change. In a
         room that is only observed, the explanations alone. ``because``: the cause in words."""
-        if self.known.rules is None or not self._decides(room):
-            return ()
         now = self._clock.now()
+        if self.known.rules is None or not self._is_assigned(room):
+            return ()
+        if not self._decides(room):
+            self._moments.add(now + DOUBT_MS, room.room_id)
+            return ()
         if not room.settled(self.known.rules.roles, now):
             self._moments.add(room.settled_at, room.room_id)
             return ()
@@ -296,10 +348,6 @@ class Controller:
             messages += (command, decision)
         self.counters["commands"] += len(made)
         return messages
-
-
-def _no_decision(record: Record) -> bool:
-    return record.topic != EVENTS.name or record.key in (RESULT, LEASE_END)
 
 
 def _no_health(record: Record) -> bool:

@@ -1,6 +1,7 @@
 """From the bus to the field bus: every command gets one result, and its turn when the field bus can take it."""
 
 import asyncio
+from collections.abc import Callable
 from typing import Final
 
 import structlog
@@ -23,6 +24,12 @@ SEND_LIMIT_S: Final = 15.0
 """Past it nobody waits for a field bus to confirm: twice what the slowest one takes."""
 REMEMBER_MS: Final = 3_600_000
 """An id is known again until its command expires, but for no longer than this."""
+
+
+DOUBT_S: Final = 0.2
+"""While it is not certain who drives the gateway, commands wait; it is asked so often (real time)."""
+FORGET_MS: Final = 60_000
+"""After a command expired, it is up to the process that drives the gateway to say so, for so long (real time)."""
 
 
 class Once:
@@ -52,7 +59,11 @@ class Commands:
         state: GatewayState,
         outbox: Outbox,
         clock: Clock,
+        may_send: Callable[[], bool] = lambda: True,
     ) -> None:
+        self._may_send = may_send
+        self._unanswered: dict[str, Command] = {}
+        """What was not ours to carry out, and has no result yet."""
         self._gateway_id = gateway_id
         self._field_bus = field_bus
         self._devices = devices
@@ -75,6 +86,11 @@ class Commands:
     def pending(self) -> int:
         return len(self._queue) + len(self._busy)
 
+    @property
+    def owes(self) -> bool:
+        """Whether there are commands that another process may still answer, or this one will have to."""
+        return bool(self._unanswered)
+
     # --- in
 
     def accept(self, command: Command) -> None:
@@ -84,6 +100,17 @@ class Commands:
         self._state.counters["commands"] += 1
         if self._may_go(command):
             self._enqueue(Waiting(command))
+
+    def note(self, command: Command) -> None:
+        """A command that another process is to carry out, or that was asked while nobody was there."""
+        if command.gateway_id == self._gateway_id and self._once.first(command, self._clock.real()):
+            self._unanswered[command.id] = command
+
+    def answered(self, command: Command) -> None:
+        """Another process has told what became of it: it is not carried out again."""
+        if command.gateway_id == self._gateway_id:
+            self._once.first(command, self._clock.real())
+            self._unanswered.pop(command.id, None)
 
     def repeat(self, device_id: int, value: float) -> None:
         """Tell a valve again what it knows; not while it is blocked, or about to be told something newer."""
@@ -151,7 +178,8 @@ class Commands:
     def _pump(self) -> None:
         """Send what can be sent now. Called whenever that may have changed; never waits."""
         while self._tasks is not None and len(self._queue) and len(self._busy) < self._field_bus.concurrent:
-            if wait_ms := self._bucket.wait_ms(self._clock.real()):
+            wait_ms = self._bucket.wait_ms(self._clock.real()) if self._may_send() else round(DOUBT_S * 1000)
+            if wait_ms:
                 if self._token is None:
                     self._token = self._tasks.create_task(self._pump_in(wait_ms))
                 return
@@ -193,6 +221,8 @@ class Commands:
 
     async def _send(self, command: Command) -> tuple[Outcome, str]:
         """Whatever the field bus does, it is an answer; only our own end is not."""
+        if not self._may_send():
+            return "refused", reasons.HANDED_OVER
         try:
             async with asyncio.timeout(SEND_LIMIT_S):
                 await self._field_bus.send(command)
@@ -232,6 +262,14 @@ class Commands:
         for waiting in self._queue.remove(lambda command: command.expires_at < real):
             if not waiting.repeat:
                 self._answer(waiting.command, "expired", reasons.TOO_LATE)
+        self._sweep_unanswered(real)
+
+    def _sweep_unanswered(self, real: int) -> None:
+        for command in [one for one in self._unanswered.values() if one.expires_at < real]:
+            if self._may_send():
+                self._answer(command, "expired", reasons.UNATTENDED)
+            if self._may_send() or command.expires_at + FORGET_MS < real:
+                del self._unanswered[command.id]
 
     def _refuse(self, waiting: Waiting, reason: str) -> None:
         if not waiting.repeat:

@@ -19,6 +19,8 @@ class FakeFieldBus:
     def __init__(self, *, telegrams_per_s: float = 0, burst: int = 1, concurrent: int = 1, echo: bool = False) -> None:
         self.telegrams_per_s = telegrams_per_s
         self.burst = burst
+        self.carries_per_s = 0.0
+        self.telegrams = 0
         self.concurrent = concurrent
         self.echo = echo
         self.sent: list[Command] = []
@@ -38,6 +40,9 @@ class FakeFieldBus:
 
     async def serve(self, devices: Sequence[DeviceRecord]) -> None:
         self.served.append(tuple(devices))
+
+    def lead(self) -> None:
+        """Every value is reported as it comes: there is nothing to read."""
 
     async def run(self, up: Upward) -> None:
         self._up = up

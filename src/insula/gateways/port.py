@@ -12,6 +12,10 @@ from insula.messages import Command, DeviceRecord, Origin
 class Upward(Protocol):
     """What a field bus tells the runner. Called from the event loop; never blocks."""
 
+    def may_send(self) -> bool:
+        """Whether this process drives the field bus now. A field bus asks before each telegram of its own (reading a
+        state, a ping); before those of ``send`` the runner has asked."""
+
     def connected(self) -> None:
         """The link is up; the field bus will now report, or read, its points' values."""
 
@@ -48,11 +52,20 @@ class FieldBus(Protocol):
     telegrams_per_s: float
     """What the bus may be given, real time; 0 = no limit."""
     burst: int
+    carries_per_s: float
+    """Telegrams that the field bus can carry at most, everybody's; 0: they are not counted."""
     concurrent: int
     """How many ``send`` may be under way at once (KNX: 1, Z-Wave: 8); never two of one device."""
 
+    @property
+    def telegrams(self) -> int:
+        """Seen on the field bus so far, ours among them."""
+
     async def serve(self, devices: Sequence[DeviceRecord]) -> None:
         """The devices of this gateway, all of them; called at start and after each change, connected or not."""
+
+    def lead(self) -> None:
+        """From now on this process drives the field bus: what may have changed unheard is to be read."""
 
     async def run(self, up: Upward) -> None:
         """Connect, for ever, with back-off; ends only when cancelled, and then closes the link within 2 s."""

@@ -14,6 +14,8 @@ OBSERVING: Final = "observing"
 NO_DEVICE: Final = "no such device"
 NO_CONFIRMATION: Final = "no confirmation"
 LINK_LOST: Final = "link lost while sending"
+HANDED_OVER: Final = "another process has taken over the gateway"
+UNATTENDED: Final = "nobody drove the gateway while it could be carried out"
 OUR_FAULT: Final = "internal error, see the log"
 
 _ALARMS: Final = {"wind_alarm": "wind alarm", "rain_alarm": "rain alarm", "lock_alarm": "locked"}

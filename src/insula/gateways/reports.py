@@ -20,18 +20,26 @@ class Reports:
     """The ``Upward`` of a running gateway. ``on_link`` is called after each change of the link."""
 
     def __init__(
-        self, state: GatewayState, commands: Commands, outbox: Outbox, clock: Clock, on_link: Callable[[], None]
+        self,
+        state: GatewayState,
+        commands: Commands,
+        outbox: Outbox,
+        clock: Clock,
+        on_link: Callable[[], None],
+        may_send: Callable[[], bool],
     ) -> None:
         self._state = state
         self._commands = commands
         self._outbox = outbox
         self._clock = clock
         self._on_link = on_link
+        self.may_send = may_send
 
     # --- the link
 
     def connected(self) -> None:
         self._state.gate.connected, self._state.why = True, ""
+        self._state.connected_at = self._clock.now()
         log.info("connected", gateway=self._state.values.gateway_id)
         self._on_link()
 

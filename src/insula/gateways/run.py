@@ -11,16 +11,30 @@ from typing import Final
 import structlog
 
 from insula.bus.channel import Channel, Reader, Received
-from insula.bus.port import Record, Start
+from insula.bus.codec import RESULT
+from insula.bus.port import Positions, Record, Start
+from insula.bus.topics import EVENTS, STATE
 from insula.clock import Clock
 from insula.gateways import reasons
 from insula.gateways.commands import Commands
+from insula.gateways.leadership import Leadership
+from insula.gateways.load import BusLoad
 from insula.gateways.outbox import LOT, Outbox
 from insula.gateways.port import FieldBus
 from insula.gateways.reports import Reports
 from insula.gateways.state import GatewayState
 from insula.gateways.values import LastValues
-from insula.messages import BuildingSettings, Command, DeviceRecord, Health, Lease, Protocol, RoomRecord
+from insula.messages import (
+    BuildingSettings,
+    Command,
+    CommandResult,
+    DeviceRecord,
+    Health,
+    Lease,
+    Protocol,
+    Reading,
+    RoomRecord,
+)
 
 log = structlog.get_logger("insula.gateways")
 
@@ -56,9 +70,16 @@ class GatewayRunner:
         self._clock = clock
         self._name = f"gateway {gateway_id} {instance}"
         self._state = GatewayState(LastValues(gateway_id))
-        self._outbox = Outbox(channel, clock)
-        self._commands = Commands(gateway_id, field_bus, channel.devices, self._state, self._outbox, clock)
-        self._reports = Reports(self._state, self._commands, self._outbox, clock, self._tell_health)
+        self._load = BusLoad()
+        self._leadership = Leadership(
+            gateway_id, [protocol, EVENTS.name], channel.bus, gained=self._take_over, lost=self._hand_over
+        )
+        may_send = self._leadership.certain
+        self._outbox = Outbox(channel, clock, may_send)
+        self._commands = Commands(gateway_id, field_bus, channel.devices, self._state, self._outbox, clock, may_send)
+        self._reports = Reports(self._state, self._commands, self._outbox, clock, self._tell_health, may_send)
+        self._first: Positions = {}
+        """Where commands begin to be ours."""
         self._readers: list[Reader] = []
         self._served: Sequence[DeviceRecord] | None = None
 
@@ -68,8 +89,12 @@ class GatewayRunner:
         changed = asyncio.Event()
         stop_listening = self._channel.devices.on_change(changed.set)
         try:
-            commands = await self._read(self._protocol, "end", _not_a_reading)
-            state = await self._read("state", "beginning", _concerns_gateways)
+            await self._leadership.open()
+            if not self._leadership.leads:
+                self._outbox.stand_by()
+            start: Start = self._first if self._leadership.leads else "end"
+            commands = await self._read([self._protocol, EVENTS.name], start, self._concerns_us)
+            state = await self._read([STATE.name], "beginning", _concerns_gateways)
             await self._catch_up(state)
             await self._serve_devices()
             async with asyncio.TaskGroup() as tasks:
@@ -86,21 +111,59 @@ class GatewayRunner:
                     tasks.create_task(work)
         finally:
             stop_listening()
+            await self._leadership.close()
             for reader in self._readers:
                 await reader.close()
 
-    async def _read(self, topic: str, start: Start, wanted: Callable[[Record], bool]) -> Reader:
-        reader = await self._channel.read([topic], name=f"{self._name} {topic}", start=start, wanted=wanted)
+    async def _read(self, topics: Sequence[str], start: Start, wanted: Callable[[Record], bool]) -> Reader:
+        reader = await self._channel.read(topics, name=f"{self._name} {topics[0]}", start=start, wanted=wanted)
         self._readers.append(reader)
         return reader
+
+    # --- who drives the gateway
+
+    async def _take_over(self, first: Positions) -> None:
+        """What was asked before is known here, but not ours: it has been carried out, or expires."""
+        self._first = first
+        self._outbox.lead()
+        self._field_bus.lead()
+        self._tell_health()
+
+    def _hand_over(self) -> None:
+        self._commands.drop(reasons.HANDED_OVER)
+        self._outbox.stand_by()
+
+    def _concerns_us(self, record: Record) -> bool:
+        """Readings have the header ``point`` (those of 2020's programs have not): who drives needs none of them."""
+        if record.topic == EVENTS.name:
+            return record.key == RESULT and (not self._leadership.leads or self._commands.owes)
+        device_id, found, _ = record.headers.get("point", "").partition("/")
+        return not found or (not self._leadership.leads and self._serves(device_id))
+
+    def _serves(self, device_id: str) -> bool:
+        return device_id.isdecimal() and any(device.device_id == int(device_id) for device in self._served or ())
 
     # --- the bus
 
     async def _follow_commands(self, reader: Reader) -> None:
         while True:
             for received in await reader.batch():
-                if isinstance(received.message, Command):
-                    self._commands.accept(received.message)
+                self._take(received)
+
+    def _take(self, received: Received) -> None:
+        record = received.record
+        match received.message:
+            case Command() as command:
+                ours = record.offset >= self._first.get((record.topic, record.partition), 0)
+                if self._leadership.leads and ours:
+                    self._commands.accept(command)
+                else:
+                    self._commands.note(command)
+            case CommandResult() as result:
+                self._commands.answered(result.command)
+            case Reading(gateway_id=self._gateway_id) as reading if not self._leadership.leads:
+                self._outbox.untold.told(reading)
+                self._state.values.adopt(reading, connected=self._state.gate.connected)
 
     async def _catch_up(self, reader: Reader) -> None:
         """Know every lease before the first command: who holds what was decided while we were away."""
@@ -159,6 +222,8 @@ class GatewayRunner:
         """Every value again, in lots that let commands through; a bus that is away gets no second round on top."""
         while True:
             await self._clock.sleep(RESEND_S)
+            if not self._leadership.leads:
+                continue
             self._repeat()
             keys = self._state.values.keys()
             for first in range(0, len(keys), LOT):
@@ -195,15 +260,13 @@ class GatewayRunner:
     def _counters(self) -> Mapping[str, float]:
         return {
             **{name: self._state.counters[name] for name in COUNTERS},
+            "connected_since": self._state.connected_at,
+            "bus_per_s": round(self._load.per_s(self._field_bus.telegrams, self._clock.real()), 2),
+            "bus_limit_per_s": self._field_bus.carries_per_s,
             "pending": self._commands.pending,
             "undecodable": sum(reader.undecodable for reader in self._readers),
             "dropped": self._outbox.dropped,
         }
-
-
-def _not_a_reading(record: Record) -> bool:
-    """Readings have the header ``point``; those of 2020's programs have not, and are passed over once decoded."""
-    return "point" not in record.headers
 
 
 def _concerns_gateways(record: Record) -> bool:

@@ -52,6 +52,8 @@ class GatewayState:
     causes: Causes = field(default_factory=Causes)
     counters: Counter[str] = field(default_factory=Counter)
     why: str = "connecting"
+    connected_at: int = 0
+    """Of the link as it is, or was last (ms, building's clock)."""
 
     def keep(self, devices: Sequence[DeviceRecord]) -> None:
         """These are the gateway's devices now."""

@@ -63,6 +63,17 @@ class LastValues:
         )
         return reading
 
+    def adopt(self, reading: Reading, *, connected: bool) -> None:
+        """Another process that hears the same field bus has told this. What it says and we heard too is one reading,
+        its; of what we have not heard, it is the last that is known."""
+        key = (reading.device_id, reading.point)
+        before = self._readings.get(key)
+        if before is not None and before.value != reading.value:
+            return
+        quality = before.quality if before is not None else reading.quality if connected else "stale"
+        self._readings[key] = replace(reading, quality=quality, resend=False)
+        self._seen[reading.device_id] = max(self._seen.get(reading.device_id, 0), reading.seen_at, reading.measured_at)
+
     # --- quality
 
     def alive(self, device_id: int, now: int, real: int) -> list[Reading]:

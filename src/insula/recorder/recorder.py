@@ -13,7 +13,7 @@ from insula.bus.port import Partition, Positions, Record
 from insula.bus.wire import READ_POINT, READINGS
 from insula.clock import Clock
 from insula.errors import Unavailable, first_of
-from insula.messages import CommandResult, Decision, Health, Reading
+from insula.messages import AlertEvent, CommandResult, Decision, Health, Reading
 from insula.recorder.batch import Batch
 from insula.recorder.events import event_row
 from insula.recorder.moves import Moves
@@ -30,9 +30,9 @@ log = structlog.get_logger("insula.recorder")
 READER = "recorder"
 TOPICS = ("knx", "zwave", "events", "state")
 RETRY_S = 5.0
-ENOUGH = 5_000
+ENOUGH = 20_000
 """Rows that are written without waiting for the batch's time."""
-FULL = 20_000
+FULL = 40_000
 """Rows that may wait to be written; then reading waits too."""
 LIMIT = 500
 """Records decoded at a time: others have their turn between."""
@@ -107,7 +107,7 @@ class Recorder:
                 start="beginning",
                 assigned=self._assigned,
                 revoked=self._revoked,
-                wanted=_wanted,
+                wanted=self._wanted,
             )
             await self._work(reader)
         except* PositionMoved as moved:
@@ -156,7 +156,7 @@ class Recorder:
                 if row is not None:
                     self._batch.rows.append(row)
                 self._batch.events += self._moves.rows(one.message, self._channel.devices)
-            elif isinstance(one.message, CommandResult | Decision):
+            elif isinstance(one.message, CommandResult | Decision | AlertEvent):
                 self._batch.events.append(event_row(one.message, self._channel.devices, self._clock))
             elif one.record.topic == "state":
                 self._batch.state[one.record.key] = one.record.value
@@ -168,19 +168,45 @@ class Recorder:
         if len(self._batch.rows) > FULL:
             self._room.clear()
 
+    def _wanted(self, record: Record) -> bool:
+        if record.topic == "state":
+            return not record.key.startswith(HEALTH)
+        if record.topic == "events":
+            return True
+        return record.key in _READING_KEYS and not self._selection.holds(record, self._clock.now())
+
     async def _assigned(self, partitions: Sequence[Partition]) -> Positions:
-        async with self._store.read() as connection:
-            stored = await load_positions(connection, READER)
+        stored = await self._load_positions()
         self._stored.update({place: stored[place] for place in partitions if place in stored})
         begin = {place: self._begin(stored.get(place)) for place in partitions}
         self._held.update(begin)
         return begin
 
+    async def _load_positions(self) -> dict[Partition, Stored]:
+        """Waits for a database that is away: who gives up here gives its share of the group up too."""
+        while True:
+            try:
+                async with self._store.read() as connection:
+                    stored = await load_positions(connection, READER)
+                self._why = ""
+                return stored
+            except Unavailable as error:
+                self._why = f"not recording: {error}"
+                log.error("waiting to know where to begin", why=str(error))
+                await self._clock.real_sleep(RETRY_S)
+
     def _begin(self, stored: Stored | None) -> int:
         return stored.offset if stored is not None and stored.run == self._run else 0
 
     async def _revoked(self, partitions: Sequence[Partition]) -> None:
-        await self.flush()
+        """What cannot be written is dropped if all partitions go, as on Kafka: whoever has them next reads it again."""
+        try:
+            await self.flush()
+        except (PositionMoved, Unavailable) as error:
+            if self._held.keys() - set(partitions):
+                raise
+            log.warning("dropped, to be read again", rows=len(self._batch.rows), why=str(error))
+            self._begin_again()
         for place in partitions:
             self._stored.pop(place, None)
             self._held.pop(place, None)
@@ -231,10 +257,10 @@ class Recorder:
         except IntegrityError:
             async with self._store.read() as connection:
                 known = await known_devices(connection)
-            rows = [row for row in batch.rows if row.device in known]
-            self.counters["skipped"] += len(batch.rows) - len(rows)
-            log.warning("readings of devices that the database does not have", rows=len(batch.rows) - len(rows))
-            batch.rows = rows
+            strange = sum(row.device not in known for row in batch.rows)
+            batch.rows = [row for row in batch.rows if row.device in known]
+            self.counters["skipped"] += strange
+            log.warning("readings of devices that the database does not have", rows=strange)
             await self._transaction(batch, after)
         self.counters["rows"] += len(batch.rows)
         self.counters["events"] += len(batch.events)
@@ -262,9 +288,3 @@ class Recorder:
         """Records of its partitions that it has not read."""
         ends = await self._channel.bus.end_positions(TOPICS)
         return sum(max(0, ends.get(place, 0) - offset) for place, offset in self._held.items())
-
-
-def _wanted(record: Record) -> bool:
-    if record.topic == "state":
-        return not record.key.startswith(HEALTH)
-    return record.topic == "events" or record.key in _READING_KEYS

@@ -29,10 +29,10 @@ class SensorRevives(GatewayFault, frozen=True, kw_only=True, tag="sensor_revives
 
 class SensorReports(GatewayFault, frozen=True, kw_only=True, tag="sensor_reports"):
     """A multisensor sends this report now, whatever is true: ``point`` is ``motion`` (0 or 1), ``temperature`` (°C),
-    ``humidity`` (%) or ``illuminance`` (lux)."""
+    ``humidity`` (%), ``illuminance`` (lux) or ``battery`` (%)."""
 
     node_id: NodeId
-    point: Literal["motion", "temperature", "humidity", "illuminance"]
+    point: Literal["motion", "temperature", "humidity", "illuminance", "battery"]
     value: Annotated[float, msgspec.Meta(ge=-50, le=200_000)]
 
 

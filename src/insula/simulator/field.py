@@ -29,7 +29,7 @@ from insula.simulator.faults import (
 from insula.simulator.knx_devices import VirtualKnxBus
 from insula.simulator.knx_interface import KnxInterface
 from insula.simulator.zwave_network import MOTION_DETECTED
-from insula.simulator.zwave_nodes import HUMIDITY, ILLUMINANCE, MOTION, MOTION_STATUS, TEMPERATURE
+from insula.simulator.zwave_nodes import BATTERY, HUMIDITY, ILLUMINANCE, MOTION, MOTION_STATUS, TEMPERATURE
 from insula.simulator.zwave_server import ZwaveServer
 
 ALARM_ROLES: dict[type[Alarm], str] = {WindAlarm: "wind_alarm", RainAlarm: "rain_alarm", Lock: "lock_alarm"}
@@ -155,7 +155,7 @@ def _told(fault: SensorReports) -> list[tuple[str, object]]:
     if fault.point == "motion":
         moves = fault.value > 0
         return [(MOTION, moves), (MOTION_STATUS, MOTION_DETECTED if moves else 0)]
-    measured = {"temperature": TEMPERATURE, "humidity": HUMIDITY, "illuminance": ILLUMINANCE}
+    measured = {"temperature": TEMPERATURE, "humidity": HUMIDITY, "illuminance": ILLUMINANCE, "battery": BATTERY}
     return [(measured[fault.point], fault.value)]
 
 

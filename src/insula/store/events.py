@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from insula.messages import Command, CommandResult, Decision, Origin
 from insula.store import tables
+from insula.store.alerts import AlertIn, alert_row
 from insula.store.moves import Move, MoveIn, move_row, moves_of
 
 ID_LENGTH = 64
@@ -34,7 +35,7 @@ class DecisionIn:
     timestamp: int
 
 
-EventIn = ResultIn | DecisionIn | MoveIn
+EventIn = ResultIn | DecisionIn | MoveIn | AlertIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,18 +73,24 @@ class Page:
 
 async def add_events(connection: AsyncConnection, events: Iterable[EventIn]) -> None:
     """Store these; one whose id is there already is passed over."""
-    results, decisions, moves = [], [], []
+    rows_of: dict[Table, list[dict[str, Any]]] = {}
     for event in events:
-        if isinstance(event, ResultIn):
-            results.append(_result_row(event))
-        elif isinstance(event, MoveIn):
-            moves.append(move_row(event))
-        else:
-            decisions.append(_decision_row(event))
-    for table, rows in ((tables.CommandResult, results), (tables.Decision, decisions), (tables.Move, moves)):
-        if rows:
-            statement = insert(table).prefix_with("OR IGNORE", dialect="sqlite").prefix_with("IGNORE", dialect="mysql")
-            await connection.execute(statement, rows)
+        table, row = _row(event)
+        rows_of.setdefault(table, []).append(row)
+    for table, rows in rows_of.items():
+        statement = insert(table).prefix_with("OR IGNORE", dialect="sqlite").prefix_with("IGNORE", dialect="mysql")
+        await connection.execute(statement, rows)
+
+
+def _row(event: EventIn) -> tuple[Table, dict[str, Any]]:
+    match event:
+        case ResultIn():
+            return tables.CommandResult, _result_row(event)
+        case MoveIn():
+            return tables.Move, move_row(event)
+        case AlertIn():
+            return tables.AlertEvent, alert_row(event)
+    return tables.Decision, _decision_row(event)
 
 
 def _id(value: str) -> str:

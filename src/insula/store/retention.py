@@ -7,7 +7,17 @@ from sqlalchemy import Column, Table, bindparam, delete, func, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from insula.building.rollup import HOUR_MS
-from insula.store.tables import CommandResult, Decision, Log, LogDays, LogFiveMinutes, LogHours, Move, Series
+from insula.store.tables import (
+    AlertEvent,
+    CommandResult,
+    Decision,
+    Log,
+    LogDays,
+    LogFiveMinutes,
+    LogHours,
+    Move,
+    Series,
+)
 from insula.store.values import get_value, put_value
 
 DAY_MS = 24 * HOUR_MS
@@ -33,7 +43,7 @@ KEPT = (
     Kept("hours", LogHours, LogHours.c.start, 10 * DAY_MS),
     Kept("days", LogDays, LogDays.c.start, 200 * DAY_MS),
 )
-EVENTS = (Decision, CommandResult, Move)
+EVENTS = (Decision, CommandResult, Move, AlertEvent)
 """Kept as long as Log."""
 
 

@@ -260,6 +260,27 @@ RuleVersion = Table(
     sqlite_autoincrement=True,
 )
 
+AlertEvent = Table(
+    "AlertEvent",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("timestamp", BigInteger, nullable=False, index=True, comment="when it happened, building's clock"),
+    Column("at", BigInteger, nullable=False),
+    Column("what", String(16), nullable=False, comment="raised, acknowledged or cleared"),
+    Column("alert", String(64), nullable=False, index=True),
+    Column("key", String(200), nullable=False, index=True),
+    Column("kind", String(16), nullable=False),
+    Column("severity", String(16), nullable=False),
+    Column("text", String(255), nullable=False),
+    Column("gateway", String(64), nullable=False),
+    Column("device", Integer, nullable=True),
+    Column("room", Integer, nullable=True),
+    Column("raised_at", BigInteger, nullable=False),
+    Column("acknowledged_at", BigInteger, nullable=False, comment="0: not by then"),
+    Column("acknowledged_by", String(200), nullable=False),
+    Column("cleared_at", BigInteger, nullable=False, comment="0: not by then"),
+)
+
 Series = Table(
     "Series",
     metadata,

@@ -21,6 +21,8 @@ log = structlog.get_logger("insula.knx")
 HAND_MS = 120_000
 """For so long after somebody pressed a wall switch, what the device reports is that hand's doing (real time): a
 blind may report its position at the end of its way only, a minute or two later."""
+TP1_PER_S = 50.0
+"""Telegrams/s that a line of twisted pair carries (9600 bit/s, short frames; KNX 3/2/2)."""
 READ_SHARE = 0.5
 """Of the telegrams that the bus may be given, what reading states may take: people's commands come first."""
 
@@ -36,6 +38,7 @@ class KnxGateway:
     def __init__(self, options: Mapping[str, str | int | float | bool], clock: Clock, link: Link | None = None) -> None:
         self.telegrams_per_s = float(options.get("telegrams_per_s", 20))
         self.burst = int(options.get("burst", 5))
+        self.carries_per_s = TP1_PER_S
         self.concurrent = 1
         self._clock = clock
         self._link = link or KnxLink(connection_config(options), clock)
@@ -43,17 +46,26 @@ class KnxGateway:
         self._devices: dict[int, DeviceRecord] = {}
         self._addresses = AddressIndex()
         pause_s = 1 / (self.telegrams_per_s * READ_SHARE) if self.telegrams_per_s else 0.0
-        self._states = StateReader(self._link, clock, pause_s)
+        self._states = StateReader(self._link, clock, pause_s, self.may_send)
+        self._heard = self._sent = 0
         self._hands: dict[tuple[int, str], tuple[Origin, int]] = {}
         """Who drove a device's group of roles from outside last, and until when that is believed (real ms)."""
         self._owners: dict[GroupAddress, IndividualAddress] = {}
         """Who answers for an address: where state and command share one (2020's valves), it is no hand."""
+
+    @property
+    def telegrams(self) -> int:
+        return self._heard + self._sent + self._states.asked
 
     async def serve(self, devices: Sequence[DeviceRecord]) -> None:
         self._devices = {device.device_id: device for device in devices}
         self._addresses = AddressIndex(devices)
         if self._connected:
             self._states.ask(self._addresses.statuses)
+
+    def lead(self) -> None:
+        if self._connected:
+            self._states.ask_again(self._addresses.statuses)
 
     async def run(self, up: Upward) -> None:
         self._up = up
@@ -69,10 +81,14 @@ class KnxGateway:
         if self._connected:
             self._states.confirm(self._addresses.confirming(command.device_id, command.point))
         await self._link.send(telegram)
+        self._sent += 1
         self._hands.pop((command.device_id, driven_group(command.point)), None)
         self._assume(telegram)
 
     # --- what the link tells
+
+    def may_send(self) -> bool:
+        return self._up.may_send()
 
     def connected(self) -> None:
         self._connected = True
@@ -88,9 +104,10 @@ class KnxGateway:
     def received(self, telegram: Telegram) -> None:
         """A group telegram from the bus. What others ask, and what we sent ourselves, says nothing new."""
         address, payload = telegram.destination_address, telegram.payload
-        if not isinstance(address, GroupAddress) or not isinstance(payload, ValuePayload):
-            return
         if telegram.source_address == self._link.address:
+            return
+        self._heard += 1
+        if not isinstance(address, GroupAddress) or not isinstance(payload, ValuePayload):
             return
         self._states.heard(address)
         if isinstance(payload, GroupValueResponse):

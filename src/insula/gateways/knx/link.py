@@ -5,7 +5,7 @@ an outage and send it afterwards, and a blind must not move an hour late.
 """
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from typing import Protocol
 
@@ -24,6 +24,7 @@ from xknx.telegram import IndividualAddress, Telegram
 
 from insula.clock import Clock
 from insula.errors import Failed, InputError, Refused, Unavailable
+from insula.gateways import reasons
 
 log = structlog.get_logger("insula.knx")
 
@@ -55,6 +56,9 @@ class Listener(Protocol):
 
     def disconnected(self, why: str) -> None:
         """Once an outage, also when the first attempt fails."""
+
+    def may_send(self) -> bool:
+        """Whether a telegram may be sent now."""
 
     def received(self, telegram: Telegram) -> None:
         """A group telegram from the bus."""
@@ -100,12 +104,14 @@ class KnxLink:
         self._xknx: XKNX | None = None
         self._turn = asyncio.Lock()
         self._sending: asyncio.Timeout | None = None
+        self._may_send: Callable[[], bool] = lambda: True
 
     @property
     def address(self) -> IndividualAddress:
         return self._xknx.current_address if self._xknx is not None else IndividualAddress(0)
 
     async def run(self, listener: Listener) -> None:
+        self._may_send = listener.may_send
         attempts, told = 0, False
         while True:
             try:
@@ -124,6 +130,8 @@ class KnxLink:
         async with self._turn:
             if self._xknx is None:
                 raise Refused("not connected")
+            if not self._may_send():  # asked when its turn has come: it may have waited, or the process stood still
+                raise Refused(reasons.HANDED_OVER)
             try:
                 async with asyncio.timeout(SEND_S) as self._sending:
                     await self._xknx.cemi_handler.send_telegram(telegram)

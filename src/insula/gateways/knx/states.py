@@ -1,7 +1,7 @@
 """Which states are to be read from the bus, and when. An answer comes as any status does, and ends the asking."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -32,12 +32,16 @@ class Due:
 
 
 class StateReader:
-    """``pause_s``: the least time between two reads. ``run`` reads, one address at a time."""
+    """``pause_s``: the least time between two reads. ``run`` reads, one address at a time, while it ``may_read``: who
+    stands by only listens."""
 
-    def __init__(self, link: Link, clock: Clock, pause_s: float) -> None:
+    def __init__(self, link: Link, clock: Clock, pause_s: float, may_read: Callable[[], bool]) -> None:
         self._link = link
         self._clock = clock
         self._pause_s = pause_s
+        self._may_read = may_read
+        self.asked = 0
+        """Telegrams that were sent to read states."""
         self._due: dict[GroupAddress, Due] = {}
         self._asked: frozenset[StatusAddress] = frozenset()
         """On this connection."""
@@ -62,9 +66,18 @@ class StateReader:
         self._due.clear()
         self._asked = frozenset()
 
+    def ask_again(self, statuses: Sequence[StatusAddress]) -> None:
+        """Read all of these, also those heard before."""
+        self._asked = frozenset()
+        self.ask(statuses)
+
     async def run(self) -> None:
         while True:
-            await self._read(await self._next())
+            address = await self._next()
+            if self._may_read():
+                await self._read(address)
+            else:  # whoever drives reads it; it is read here when that has changed
+                self._due.pop(address, None)
             await self._clock.real_sleep(self._pause_s)
 
     def _put(self, addresses: Iterable[GroupAddress], at: int) -> None:
@@ -102,6 +115,7 @@ class StateReader:
         self._due[address] = Due(self._clock.real() + round(wait_s * 1000), tries + 1)
         try:
             await self._link.send(to_read(address))
+            self.asked += 1
         except CommandError as error:
             if not tries:
                 log.info("state not read", address=str(address), why=str(error))

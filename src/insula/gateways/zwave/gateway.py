@@ -40,6 +40,8 @@ class ZwaveGateway:
     def __init__(self, options: Mapping[str, GatewayOption], clock: Clock) -> None:
         self.telegrams_per_s = 0.0
         self.burst = 1
+        self.carries_per_s = 0.0
+        self.telegrams = 0
         self.concurrent = 8
         self._url = str(options.get("url", URL))
         self._clock = clock
@@ -51,6 +53,9 @@ class ZwaveGateway:
         self._devices = tuple(devices)
         if self._network is not None:
             self._network.serve(self._devices)
+
+    def lead(self) -> None:
+        """The server tells every client all that it knows: there is nothing to read."""
 
     async def run(self, up: Upward) -> None:
         await keep(self._url, self._clock, partial(self._connected, up), partial(self._disconnected, up))
@@ -83,6 +88,7 @@ class ZwaveGateway:
             raise Refused(f"node {node.node_id} has no value {bound.write}")
         try:
             await network.reach(node)
+            network.check_turn()
             network.commanded(node)
             async with asyncio.timeout(SET_S):
                 # the library's own choice, to wait or not, leaves tasks behind when it is cancelled

@@ -20,6 +20,7 @@ from zwave_js_server.model.value import Value
 
 from insula.clock import Clock
 from insula.errors import Failed, Refused
+from insula.gateways import reasons
 from insula.gateways.port import Upward
 from insula.gateways.zwave.translate import Bound, bind, reading
 from insula.messages import DeviceRecord, Origin
@@ -109,6 +110,11 @@ class Network:
         if self._clock.real() - self._pinged.get(node.node_id, 0) < RETRY_S * 1000 or not await self._revive(node):
             raise Failed(f"node {node.node_id} does not answer")
 
+    def check_turn(self) -> None:
+        """Raises Refused if another process has taken over meanwhile."""
+        if not self._up.may_send():
+            raise Refused(reasons.HANDED_OVER)
+
     def commanded(self, node: Node) -> None:
         """A command goes to the node just now."""
         self._commanded[node.node_id] = self._clock.real()
@@ -132,7 +138,7 @@ class Network:
         """Asks the nodes that are quiet, one after the other, for ever."""
         while True:
             for node in list(self._controller.nodes.values()):
-                if self._is_quiet(node):
+                if self._is_quiet(node) and self._up.may_send():
                     await self._ping(node)
             await self._clock.sleep(CHECK_S)
 

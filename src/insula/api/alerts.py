@@ -1,0 +1,127 @@
+"""Alerts over HTTP: those that are open, those of before, and a person's word that one was seen."""
+
+import asyncio
+from typing import Annotated, Any
+
+import msgspec
+from litestar import get, post
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, JSONBody, QueryParameter
+
+from insula.api.errors import NotFound, RequestError
+from insula.bus.channel import Channel, Received
+from insula.clock import Clock
+from insula.errors import Unavailable
+from insula.messages import Acknowledge, Alert, Origin, Text
+from insula.store.alerts import Place, list_alerts
+from insula.store.engine import Store
+
+ALERT = "alert/"
+ANSWER_WITHIN_S = 2.0
+"""So long a request waits for the part alerts (real time)."""
+All = Annotated[bool, QueryParameter(description="also those that are over, the last raised first")]
+Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="alerts a page")]
+Before = Annotated[str, QueryParameter(description="`after` of the page before: the next one")]
+
+
+class Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """``by``: who has seen it."""
+
+    by: Text = ""
+
+
+class AlertBoard:
+    """The alerts that are open, as topic ``state`` has them."""
+
+    def __init__(self, channel: Channel, clock: Clock) -> None:
+        self._channel = channel
+        self._clock = clock
+        self._alerts: dict[str, Alert] = {}
+        self._changed = asyncio.Condition()
+
+    async def run(self) -> None:
+        reader = await self._channel.read(
+            ["state"], name="api alerts", start="beginning", wanted=lambda record: record.key.startswith(ALERT)
+        )
+        try:
+            while True:
+                batch = await reader.batch()
+                async with self._changed:
+                    for received in batch:
+                        self._take(received)
+                    self._changed.notify_all()
+        finally:
+            await reader.close()
+
+    def _take(self, received: Received) -> None:
+        match received.message:
+            case Alert(cleared_at=0) as alert:
+                self._alerts[alert.key] = alert
+            case _:
+                self._alerts.pop(received.record.key.removeprefix(ALERT), None)
+
+    def open(self) -> list[Alert]:
+        """The last raised first."""
+        return sorted(self._alerts.values(), key=lambda alert: (-alert.raised_at, alert.key))
+
+    async def acknowledge(self, key: str, by: str) -> Alert:
+        """Returns when the part alerts has written it down. Raises NotFound, and Unavailable when it does not."""
+        alert = self._alerts.get(key)
+        if alert is None:
+            raise NotFound(f"no open alert {key}")
+        wish = Acknowledge(at=self._clock.real(), alert_id=alert.id, key=key, by=Origin(kind="user", name=by))
+        answer = asyncio.create_task(self._acknowledged(alert), name="acknowledged")
+        timer = asyncio.create_task(self._clock.real_sleep(ANSWER_WITHIN_S), name="answer in time")
+        try:
+            await self._channel.send(wish)
+            await asyncio.wait({answer, timer}, return_when=asyncio.FIRST_COMPLETED)
+            if not answer.done():
+                raise Unavailable("the part alerts does not answer; nothing was acknowledged")
+            return answer.result()
+        finally:
+            answer.cancel()
+            timer.cancel()
+
+    async def _acknowledged(self, asked: Alert) -> Alert:
+        """Also when it is over meanwhile."""
+        async with self._changed:
+            while True:
+                alert = self._alerts.get(asked.key)
+                if alert is None or alert.id != asked.id:
+                    return asked
+                if alert.acknowledged_at:
+                    return alert
+                await self._changed.wait()
+
+
+def alert_routes(board: AlertBoard, store: Store) -> list[HTTPRouteHandler]:
+    @get("/alerts", summary="The alerts that are open; or all, page by page", tags=["operation"])
+    async def alerts(all: All = False, limit: Limit = 100, before: Before = "") -> dict[str, Any]:
+        if not all:
+            return {"alerts": [_shown(alert) for alert in board.open()], "after": None}
+        async with store.read() as connection:
+            found = await list_alerts(connection, limit=limit, before=_place(before))
+        after = f"{found[-1].raised_at},{found[-1].id}" if len(found) == limit else None
+        return {"alerts": [_shown(alert) for alert in found], "after": after}
+
+    @post("/alerts/{key:str}/acknowledge", summary="Say that an alert was seen", tags=["operation"], status_code=200)
+    async def acknowledge(key: FromPath[str], data: JSONBody[Seen | None] = None) -> dict[str, Any]:
+        return _shown(await board.acknowledge(key, data.by if data is not None else ""))
+
+    return [alerts, acknowledge]
+
+
+def _place(before: str) -> Place | None:
+    at, _, alert_id = before.partition(",")
+    if not before:
+        return None
+    if not (at.isdecimal() and alert_id):
+        raise RequestError(f"before: {before!r} is no place")
+    return int(at), alert_id
+
+
+def _shown(alert: Alert) -> dict[str, Any]:
+    """Times of what has not happened are left out."""
+    fields: dict[str, Any] = msgspec.to_builtins(alert)
+    times = ("acknowledged_at", "cleared_at")
+    return {name: value for name, value in fields.items() if name != "told" and not (name in times and not value)}

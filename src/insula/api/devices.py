@@ -1,0 +1,81 @@
+"""``GET /devices/health``: each device's last sign of life, its battery, and what is wrong with it."""
+
+import asyncio
+from typing import Annotated, Any
+
+from litestar import get
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import QueryParameter
+
+from insula.api.alerts import AlertBoard
+from insula.api.health import HealthBoard
+from insula.api.values import LastValues
+from insula.building.vitals import Vitals, silent_after, vitals
+from insula.bus.channel import Channel
+from insula.clock import Clock
+from insula.messages import DeviceRecord
+
+FAULTS = ("gateway_away", "dead", "silent", "unconfirmed", "low_battery")
+LOT = 200
+"""Devices looked at before other requests have their turn."""
+Everything = Annotated[bool, QueryParameter(description="also those with which nothing is wrong")]
+
+
+class DeviceHealth:
+    """From the last values, how the gateways are, and the alerts that are open."""
+
+    def __init__(
+        self, channel: Channel, values: LastValues, health: HealthBoard, alerts: AlertBoard, clock: Clock
+    ) -> None:
+        self._channel = channel
+        self._values = values
+        self._health = health
+        self._alerts = alerts
+        self._clock = clock
+        self._since = clock.now()
+
+    async def report(self, *, everything: bool) -> dict[str, Any]:
+        """``counts``: of all devices, how many have each fault; ``shown``: those with one, or all."""
+        rows = []
+        for number, device in enumerate(self._channel.devices, 1):
+            rows.append(self._row(device))
+            if number % LOT == 0:
+                await asyncio.sleep(0)
+        faulty: dict[str, set[int | None]] = {"unconfirmed": set(), "battery": set()}
+        for alert in self._alerts.open():
+            faulty.setdefault(alert.kind, set()).add(alert.device_id)
+        for row in rows:
+            row["unconfirmed"] = row["device_id"] in faulty["unconfirmed"]
+            row["low_battery"] = row["device_id"] in faulty["battery"]
+        counts = {fault: sum(row[fault] for row in rows) for fault in FAULTS}
+        shown = rows if everything else [row for row in rows if any(row[fault] for fault in FAULTS)]
+        return {"devices": len(rows), "counts": counts, "shown": shown}
+
+    def _row(self, device: DeviceRecord) -> dict[str, Any]:
+        now = self._clock.now()
+        how = vitals(self._values.all_of(device), now)
+        away = not self._health.well(f"gateway/{device.gateway_id}")
+        return {
+            "device_id": device.device_id,
+            "name": device.name or device.kind,
+            "room_number": device.room_number,
+            "gateway_id": device.gateway_id,
+            "seen_at": how.seen_at,
+            "battery": how.battery,
+            "gateway_away": away,
+            "dead": how.dead and not away,
+            "silent": self._silent(device, how, now),
+        }
+
+    def _silent(self, device: DeviceRecord, how: Vitals, now: int) -> bool:
+        """One that was never heard of has time from our start on."""
+        limit = silent_after(device)
+        return limit is not None and now - (how.seen_at or self._since) >= limit
+
+
+def device_health_route(health: DeviceHealth) -> HTTPRouteHandler:
+    @get("/devices/health", summary="Each device's last sign of life, and what is wrong with it", tags=["operation"])
+    async def device_health(all: Everything = False) -> dict[str, Any]:
+        return await health.report(everything=all)
+
+    return device_health
