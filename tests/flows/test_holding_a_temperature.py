@@ -24,12 +24,13 @@ async def carried_out(it: Flow, value: float) -> None:
 async def test_the_valve_is_moved_by_the_clock_until_the_room_is_warm() -> None:
     async with flow(settings=SETTINGS) as it:
         await known(it, WARM, temperature=19, valve=0)
+        await it.clock.advance(1)
         (decision,) = it.take(Decision)
         assert (decision.rule, decision.values) == ("warm", {"occupied": True, "temperature": 19, "wish": 21})
         await carried_out(it, 100)
         await it.report("temperature", 20.9)
         it.expect()
-        await it.clock.advance(300)
+        await it.clock.advance(301)
         assert it.take(Decision)[-1].trigger.startswith("time:")
         await carried_out(it, 60)
         await it.clock.advance(300)

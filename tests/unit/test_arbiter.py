@@ -274,6 +274,7 @@ def things(wishes: Sequence[Wish]) -> list[tuple[int, str]]:
     return [(wish.device.device_id, THINGS.get(wish.point, ROLES[wish.point].target)) for wish in wishes]
 
 
+@settings(deadline=None)
 @given(some_rules(), VALUES, st.integers(0, 24 * 60 - 1))
 def test_one_winner_and_it_ranks_highest(by: CompiledRules, values: dict[str, float | None], minute: int) -> None:
     now = local("2026-03-11 00:00") + minute * MINUTE
@@ -284,6 +285,7 @@ def test_one_winner_and_it_ranks_highest(by: CompiledRules, values: dict[str, fl
         assert all(RANK[rules[lost].class_] <= RANK[wish.rule.class_] for lost in wish.lost)
 
 
+@settings(deadline=None)
 @given(some_rules(), VALUES, st.sampled_from(["lamp.level", "room.temperature", "blind.position"]))
 def test_safety_never_loses(by: CompiledRules, values: dict[str, float | None], target: str) -> None:
     others = [rule.rule for rule in by.rules if rule.rule.class_ != "safety"]
@@ -293,6 +295,7 @@ def test_safety_never_loses(by: CompiledRules, values: dict[str, float | None], 
     assert len(won) == 1
 
 
+@settings(deadline=None)
 @given(some_rules(), VALUES, st.permutations(range(8)))
 def test_rules_of_other_things_and_classes_do_not_matter(
     by: CompiledRules, values: dict[str, float | None], order: list[int]
@@ -304,6 +307,7 @@ def test_rules_of_other_things_and_classes_do_not_matter(
     assert decide(mixed, state, NOON, PLACE).wishes == decide(by, state, NOON, PLACE).wishes
 
 
+@settings(deadline=None)
 @given(some_rules(), VALUES, st.integers(0, 24 * 60 - 1))
 def test_it_stays_so_until_the_moment_it_names(by: CompiledRules, values: dict[str, float | None], minute: int) -> None:
     now = local("2026-03-11 00:00") + minute * MINUTE

@@ -1,7 +1,7 @@
 """Holding a temperature by a valve: in the simulated climate, and each promise alone."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from insula.building.comfort import DWELL_MS, LAPSE_MS, MOST_MOVE, Comfort, hold, mode_for
@@ -42,6 +42,7 @@ def test_a_restart_is_no_jump() -> None:
         assert after.temperature == pytest.approx(21, abs=0.5)
 
 
+@settings(deadline=None)
 @given(st.floats(5, 35), TEMPERATURES, st.floats(0, 100))
 def test_it_begins_where_the_valve_stands_or_further_the_way_it_must_go(
     wish: float, temperature: float, valve: float
@@ -54,6 +55,7 @@ def test_it_begins_where_the_valve_stands_or_further_the_way_it_must_go(
         assert temperature > wish
 
 
+@settings(deadline=None)
 @given(st.lists(st.tuples(TEMPERATURES, st.integers(0, 20 * MINUTE)), min_size=1, max_size=40))
 def test_between_two_moves_is_a_rest_and_no_move_is_too_far(history: list[tuple[float, int]]) -> None:
     now, moved_at = NOON, NOON

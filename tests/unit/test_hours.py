@@ -1,7 +1,7 @@
 """The hours of a rule: days, midnight, changes of the clocks."""
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from insula.building.hours import DAYS, parse_hours
@@ -54,6 +54,7 @@ def test_no_hours_are_always() -> None:
     assert parse_hours(" ") is None
 
 
+@settings(deadline=None)
 @given(
     st.lists(st.sampled_from(DAYS), min_size=1, unique=True),
     st.integers(0, 1439),
