@@ -41,6 +41,9 @@ MEASUREMENTS: dict[str, Callable[[], dict[str, float]]] = {
 LIMITS = {
     "reading_to_command_p50_ms": 0.3,
     "reading_to_command_p99_ms": 1.0,
+    "decide_unchanged_us": 10,
+    "decide_changed_us": 100,
+    "decide_comfort_changed_us": 100,
     "http_to_telegram_p99_ms": 30,
     "sensor_to_telegram_p99_ms": 30,
     "later_start_s": 3,

@@ -4,10 +4,9 @@ import asyncio
 import time
 from zoneinfo import ZoneInfo
 
-import msgspec
-
 from bench.machine import percentile
 from insula.building.decide import decide
+from insula.building.place import Place
 from insula.building.rules import compile_ruleset, load_ruleset
 from insula.building.state import RoomState
 from insula.bus.channel import Channel, Reader
@@ -20,6 +19,7 @@ from insula.messages import BuildingSettings, Command, CommandResult, DeviceReco
 ROOMS = 50
 CHANGES = 2_000
 REST_S = 0.001
+MANY_ROOMS = 1_000
 QUIET = {"motion": 0, "humidity": 40, "illuminance": 500, "temperature": 20, "position": 50, "valve": 10, "level": 0}
 
 
@@ -119,24 +119,41 @@ async def _next_command(reader: Reader) -> Command:
                 return received.message
 
 
-def _deciding(times: int = 5_000) -> dict[str, float]:
-    """Microseconds in the controller for a reading that changes nothing, and for one that changes the answer."""
-    zone, now = ZoneInfo("Europe/Zurich"), 1_767_265_200_000
-    rules = compile_ruleset(load_ruleset("default"))
-    room = RoomState(1)
-    room.set_devices(_devices(1))
-    for reading in _quiet(_devices(1), now):
-        room.take(reading, now)
-    sensor = _devices(1)[2]
-    there, gone = (_reading(sensor, "motion", value, now) for value in (1.0, 0.0))
-    same = [msgspec.structs.replace(gone, measured_at=now + number) for number in range(times)]
+def _deciding() -> dict[str, float]:
+    """Microseconds in the controller for a reading that changes nothing, and for one that changes the answer, in one
+    of many rooms after the other."""
+    unchanged, changed = _in_many_rooms("default")
+    _, comfort = _in_many_rooms("comfort")
+    return {"decide_unchanged_us": unchanged, "decide_changed_us": changed, "decide_comfort_changed_us": comfort}
+
+
+def _in_many_rooms(name: str) -> tuple[float, float]:
+    """``now`` stands still: the sensors' values are fresh."""
+    place, now = Place(ZoneInfo("Europe/Zurich")), 1_767_265_200_000
+    rules = compile_ruleset(load_ruleset(name))
+    rooms = [_known_room(number, now) for number in range(1, MANY_ROOMS + 1)]
+    sensors = [_devices(room.room_id)[2] for room in rooms]
+    rounds = [[_reading(sensor, "motion", value, now) for sensor in sensors] for value in (1.0, 0.0) * 3]
+    for room in rooms:
+        decide(rules, room, now, place)
     started = time.perf_counter()
-    for reading in same:
-        room.take(reading, now)
-    unchanged = time.perf_counter() - started
-    started = time.perf_counter()
-    for number in range(times):
-        room.take(gone if number % 2 else there, now)
-        decide(rules, room, now, zone)
+    for readings in rounds:
+        for room, reading in zip(rooms, readings, strict=True):
+            room.take(reading, now)
+            decide(rules, room, now, place)
     changed = time.perf_counter() - started
-    return {"decide_unchanged_us": unchanged / times * 1e6, "decide_changed_us": changed / times * 1e6}
+    started = time.perf_counter()
+    for _ in rounds:
+        for room, reading in zip(rooms, rounds[-1], strict=True):
+            room.take(reading, now)
+    unchanged = time.perf_counter() - started
+    times = len(rounds) * len(rooms)
+    return unchanged / times * 1e6, changed / times * 1e6
+
+
+def _known_room(room_id: int, now: int) -> RoomState:
+    room = RoomState(room_id)
+    room.set_devices(_devices(room_id))
+    for reading in _quiet(_devices(room_id), now):
+        room.take(reading, now)
+    return room

@@ -3,11 +3,13 @@
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
+from insula.building.place import Place
 from insula.building.rules import CompiledRules, compile_ruleset, load_ruleset
 from insula.building.state import RoomState
 from insula.messages import DeviceRecord, Lease, Origin, Point, Quality, Reading, Rule, RuleSet
 
 ZONE = ZoneInfo("Europe/Zurich")
+PLACE = Place(ZONE, 46.52, 6.57)
 BLIND, RADIATOR, SENSOR, LAMP = 1, 2, 3, 4
 POINTS = {"position": BLIND, "valve": RADIATOR, "level": LAMP}
 MINUTE, HOUR = 60_000, 3_600_000

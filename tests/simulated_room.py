@@ -7,7 +7,7 @@ from insula.building.decide import decide
 from insula.building.rules import CompiledRules
 from insula.building.state import RoomState
 from insula.messages import Command, Reading
-from tests.a_room import BLIND, LAMP, MINUTE, RADIATOR, SENSOR, ZONE, reading
+from tests.a_room import BLIND, LAMP, MINUTE, PLACE, RADIATOR, SENSOR, reading
 
 REPORT_MS = 4 * MINUTE
 STEP_MS = 1_000
@@ -116,7 +116,7 @@ class SimulatedRoom:
         if not self.state.settled(self.rules.roles, self.now):
             self._wake_at = self.state.settled_at
             return
-        verdict = decide(self.rules, self.state, self.now, ZONE)
+        verdict = decide(self.rules, self.state, self.now, PLACE)
         self._wake_at = verdict.changes_at or 0
         self.state.held = verdict.held
         for wish in verdict.due:

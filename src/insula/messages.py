@@ -202,10 +202,12 @@ class Lease(Message, frozen=True, kw_only=True):
 class Rule(Message, frozen=True, kw_only=True):
     """One automatic rule: when ``when`` (CEL, over the room's named values) is true, ``target`` wishes ``value``.
 
-    ``target`` is ``kind.point`` (``blind.position``). ``otherwise``: the wish when the condition is known to be
-    false. Rules of one target are tried in order; the first with a wish wins. A condition with a stale or
-    unknown value that matters has no answer: neither it nor the rules after it wish anything. ``dwell_s``: the least
-    time between two moves; ``hysteresis``: docs/how-to/write-rules.md.
+    ``target`` is ``kind.point`` (``blind.position``), or ``room.temperature``: ``value`` is then °C that Insula holds.
+    ``otherwise``: the wish when the condition is known to be false. Of the rules that drive one thing the first with a
+    wish wins, by class, then in their order. A condition with a stale or unknown value that matters has no answer:
+    neither it nor the rules after it wish anything. ``scope``: ``floor:2``, ``room:12``, ``tag:office``; empty: the
+    building. ``hours`` (``Mo-Fr 07:00-19:00``, local time; empty: always): at others the rule is passed over.
+    ``dwell_s``: the least time between two moves; ``hysteresis``: docs/how-to/write-rules.md.
     """
 
     name: str
@@ -216,6 +218,8 @@ class Rule(Message, frozen=True, kw_only=True):
     class_: CommandClass = msgspec.field(default="comfort", name="class")
     dwell_s: float = 0
     hysteresis: float = 0
+    scope: str = ""
+    hours: str = ""
 
 
 class RuleSet(Message, frozen=True, kw_only=True):
@@ -238,6 +242,13 @@ class BuildingSettings(Message, frozen=True, kw_only=True):
     """How long what is done by hand holds its device (building's clock)."""
     empty_hold_s: float = 900
     """What is held by hand is let go when its room has been empty for so long (building's clock); 0: at once."""
+    country: str = ""
+    """ISO 3166-1 alpha-2, whose public holidays are ``holiday`` in rules; empty: there are none."""
+    subdivision: str = ""
+    """ISO 3166-2 without the country (``VD``): its own holidays too."""
+    vacation_from: str = ""
+    """The first and the last day of the vacation, ``2026-12-24``; empty: there is none."""
+    vacation_to: str = ""
 
 
 class RoomRecord(Message, frozen=True, kw_only=True):

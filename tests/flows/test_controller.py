@@ -473,13 +473,13 @@ async def test_who_takes_rooms_over_decides_by_what_was_said_before() -> None:
         await settle(200)
         for room_id in range(1, 9):
             await it.quiet(room_id, motion=1, valve=90)
-        unknown = [room.room_id for room in second.known.rooms if room.value("occupied", it.clock.now()) is None]
+        unknown = [room.room_id for room in second.known.rooms if room.mean("motion", it.clock.now()) is None]
         assert 0 < len(unknown) < 8
         await it.clock.advance(SETTLE_MS / 1000)
         assert it.commands() == []
         await it.stop("1")
         await settle(200)
-        assert all(room.value("occupied", it.clock.now()) for room in second.known.rooms)
+        assert all(room.mean("motion", it.clock.now()) for room in second.known.rooms)
         await it.send(RuleSet(name="mine", version="7", rules=(WARM,)))
         assert sorted(command.device_id for command in it.commands()) == [10 * room_id + 2 for room_id in range(8)]
 

@@ -32,6 +32,7 @@ class Patient(SystemClock):
     async def real_sleep(self, seconds: float) -> None:
         self.waiting.set()
         await self.go_on.wait()
+        await super().real_sleep(seconds)
 
 
 @pytest.fixture(scope="module")

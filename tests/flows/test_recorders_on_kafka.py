@@ -32,7 +32,7 @@ from tests.services.mariadb import MariaDbServer
 from tests.services.topics import empty_topics
 
 pytestmark = pytest.mark.kafka
-PATIENCE_S = 60
+PATIENCE_S = 240
 SESSION_S = 2.0
 ROOMS = 24
 START = 1_767_225_600_000

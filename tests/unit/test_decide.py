@@ -15,8 +15,8 @@ from tests.a_room import (
     LAMP,
     MINUTE,
     NOON,
+    PLACE,
     RADIATOR,
-    ZONE,
     compiled,
     devices,
     lease,
@@ -31,7 +31,7 @@ FRESH = 30 * MINUTE
 
 
 def verdict(state: RoomState, now: int = NOON, by: CompiledRules | None = None) -> Verdict:
-    return decide(by or rules(), state, now, ZONE)
+    return decide(by or rules(), state, now, PLACE)
 
 
 def wishes(found: Verdict) -> dict[str, float]:
@@ -362,7 +362,7 @@ def test_nothing_known_and_no_times_never_changes() -> None:
 def test_the_values_that_the_targets_rules_saw() -> None:
     state = room(motion=1, humidity=60, illuminance=10, temperature=19)
     found = verdict(state)
-    seen = {wish.point: seen_by(wish, rules(), found, state) for wish in found.wishes}
+    seen = {wish.point: seen_by(wish, found, state) for wish in found.wishes}
     assert seen["valve"] == {"occupied": True}
     assert seen["position"] == {"humidity": 60, "occupied": True, "illuminance": 10, "local_time": "12:00"}
 
@@ -372,7 +372,7 @@ def test_luminance_is_explained_with_the_lamps_share() -> None:
     state.light.lux_per_percent = 3
     state.take(reading("illuminance", 500, NOON + 1), NOON + 1)
     found = verdict(state, NOON + 1)
-    seen = {wish.point: seen_by(wish, rules(), found, state) for wish in found.wishes}
+    seen = {wish.point: seen_by(wish, found, state) for wish in found.wishes}
     assert seen["level"]["illuminance_with_lamp"] == 500
     assert seen["level"]["illuminance"] == 500 - 270 - 27
 

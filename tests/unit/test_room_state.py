@@ -3,11 +3,12 @@
 import msgspec
 import pytest
 
+from insula.building.named import value
 from insula.building.state import CONFIRM_MS, SETTLE_MS, RoomState, Target, near
 from insula.controller.leases import after_command, after_reading
 from insula.controller.rooms import Rooms
 from insula.messages import Command, DeviceRecord, LampLight, Origin
-from tests.a_room import BLIND, HOUR, LAMP, MINUTE, NOON, RADIATOR, SENSOR, devices, lease, points, reading, room
+from tests.a_room import BLIND, HOUR, LAMP, MINUTE, NOON, PLACE, RADIATOR, SENSOR, devices, lease, points, reading, room
 
 FRESH = 30 * MINUTE
 ANNA = Origin(kind="user", name="anna")
@@ -59,17 +60,17 @@ def test_only_news_changes_anything() -> None:
 def test_a_value_that_was_too_old_is_news_when_it_comes_again() -> None:
     state = room()
     later = NOON + FRESH
-    assert state.value("temperature", later) is None
+    assert value("temperature", state, PLACE, later) is None
     assert state.take(reading("temperature", 20, later), later)
-    assert state.value("temperature", later) == 20
+    assert value("temperature", state, PLACE, later) == 20
 
 
 def test_motion_stays_fresh_by_signs_of_life() -> None:
     state = room(motion=1)
     alive = msgspec.structs.replace(reading("motion", 1), seen_at=NOON + FRESH)
     state.take(alive, NOON + FRESH - 1)
-    assert state.value("occupied", NOON + 2 * FRESH - 1) is True
-    assert state.value("occupied", NOON + 2 * FRESH) is None
+    assert value("occupied", state, PLACE, NOON + 2 * FRESH - 1) is True
+    assert value("occupied", state, PLACE, NOON + 2 * FRESH) is None
 
 
 # --- values
@@ -79,27 +80,27 @@ def test_the_mean_of_the_fresh_values() -> None:
     state = with_sensors(2)
     state.take(reading("temperature", 26, device_id=100), NOON)
     state.take(reading("temperature", 80, device_id=101, quality="uncertain"), NOON)
-    assert state.value("temperature", NOON) == 23
+    assert value("temperature", state, PLACE, NOON) == 23
 
 
 def test_any_motion_is_somebody() -> None:
     state = with_sensors(1)
     state.take(reading("motion", 1, device_id=100), NOON)
-    assert state.value("occupied", NOON) is True
-    assert state.value("motion", NOON) == 1
+    assert value("occupied", state, PLACE, NOON) is True
+    assert value("motion", state, PLACE, NOON) == 1
 
 
 def test_zero_is_known() -> None:
     state = room(humidity=0, illuminance=0)
-    assert state.value("humidity", NOON) == 0
-    assert state.value("illuminance", NOON) == 0
+    assert value("humidity", state, PLACE, NOON) == 0
+    assert value("illuminance", state, PLACE, NOON) == 0
 
 
 def test_the_latest_counts_where_a_mean_says_nothing() -> None:
     state = room()
     state.take(reading("hvac_mode", 1, NOON, device_id=RADIATOR), NOON)
     state.take(reading("hvac_mode", 3, NOON + 1, device_id=SENSOR), NOON + 1)
-    assert state.value("hvac_mode", NOON + 1) == 3
+    assert value("hvac_mode", state, PLACE, NOON + 1) == 3
 
 
 def test_a_room_settles_when_all_is_known_or_some_time_has_passed() -> None:

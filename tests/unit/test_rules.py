@@ -38,13 +38,21 @@ def test_the_sets_that_come_with_insula(name: str) -> None:
     assert rules.names == {"occupied", "humidity", "illuminance", "local_time"}
 
 
+def test_comfort_holds_a_temperature_and_has_the_rules_of_safety() -> None:
+    rules = compile_ruleset(load_ruleset("comfort"))
+    assert list(rules.targets) == ["room.temperature", "blind.position", "lamp.level"]
+    safety = [rule.rule for rule in rules.rules if rule.rule.class_ == "safety"]
+    assert tuple(safety) == load_ruleset("safety").rules
+    assert {"temperature", "setpoint", "hvac_mode", "valve", "window", "motion"} <= rules.roles
+
+
 def test_times_of_day_are_found_in_the_conditions() -> None:
     assert compile_ruleset(load_ruleset("default")).times == {"07:00", "19:00"}
 
 
 def test_no_set_of_that_name_says_which_there_are() -> None:
     for name in ("spring", "", "spring.toml"):
-        with pytest.raises(RuleError, match="there are: 2020, default"):
+        with pytest.raises(RuleError, match="there are: 2020, comfort, default, safety"):
             load_ruleset(name)
 
 
@@ -59,6 +67,7 @@ def test_a_set_of_ones_own(tmp_path: Path) -> None:
 
 def test_a_rule_has_its_fields() -> None:
     text = ONE + 'otherwise = 0\nclass = "energy"\ndwell_s = 60\nhysteresis = 2.5\n'
+    text += 'scope = "floor:-1"\nhours = "Mo-Fr 07:00-19:00"\n'
     (rule,) = parse_ruleset(text).rules
     assert rule == Rule(
         name="lamp",
@@ -69,6 +78,8 @@ def test_a_rule_has_its_fields() -> None:
         class_="energy",
         dwell_s=60,
         hysteresis=2.5,
+        scope="floor:-1",
+        hours="Mo-Fr 07:00-19:00",
     )
 
 
@@ -101,6 +112,21 @@ def test_version_follows_content_alone() -> None:
         (ONE + "hysteresis = inf\n", 8, "from 0 on"),
         (ONE + 'colour = "red"\n', 8, "no such field"),
         (ONE + 'class = "urgent"\n', 8, "class"),
+        (ONE + 'scope = "wing:2"\n', 8, "floor:2, room:12 or tag:office"),
+        (ONE + 'scope = "floor:two"\n', 8, "floor:2"),
+        (ONE + 'hours = "Mo-Fr 7-19"\n', 8, "such as Mo-Fr 07:00-19:00"),
+        (changed("lamp.level", "room.temperature"), 7, "not within 5 to 35 °C"),
+        (changed("lamp.level", "room.humidity"), 6, "cannot be driven"),
+        (changed("when = 'occupied'", "when = 'empty_for > 10.0 + 1.0'"), 5, "compared with a number alone"),
+        (changed("when = 'occupied'", "when = 'age_of_sun > 1.0'"), 5, "no value named 'age_of_sun'"),
+        (changed('name = "one"', 'name = "one"\ninclude = ["unsafety"]'), 2, "no rule set 'unsafety'"),
+        (changed('name = "one"', 'name = "one"\ninclude = ["mine.toml"]'), 2, "sets that come with Insula"),
+        (changed('name = "one"', 'name = "one"\ninclude = "safety"'), 2, "a list of sets"),
+        (
+            changed('name = "one"', 'name = "one"\ninclude = ["safety"]').replace('"lamp"', '"frost protection"'),
+            5,
+            "two rules are named 'frost protection'",
+        ),
         (ONE + ONE.removeprefix('name = "one"\n'), 10, "two rules are named 'lamp'"),
         (changed('name = "one"', ""), 1, "has a name"),
         ('name = "none"\n', 1, "at least one"),

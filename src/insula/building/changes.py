@@ -22,9 +22,18 @@ class PlanChange:
         return f"{ {'add': '+', 'change': '~', 'remove': '-'}[self.kind] } {self.what}"
 
 
+def with_modes(plan: BuildingPlan, current: BuildingPlan) -> BuildingPlan:
+    """Where the plan says nothing of the mode it is as it is now: an import of an old file takes nobody's hands off,
+    and puts nobody's on."""
+    modes = {room.number: room.mode for room in current.rooms}
+    rooms = (msgspec.structs.replace(room, mode=room.mode or modes.get(room.number)) for room in plan.rooms)
+    return msgspec.structs.replace(plan, mode=plan.mode or current.mode, rooms=tuple(rooms))
+
+
 def difference(plan: BuildingPlan, current: BuildingPlan | None) -> list[PlanChange]:
     """What importing ``plan`` changes in ``current`` (None, or one without a site: there is no building yet)."""
     before = current or BuildingPlan(site="")
+    plan = with_modes(plan, before)
     changes = [*_building(plan, before)]
     changes += _compare(
         {f"gateway {gateway.id}": gateway for gateway in plan.gateways},
@@ -41,6 +50,8 @@ def _building(plan: BuildingPlan, current: BuildingPlan) -> Iterator[PlanChange]
         yield PlanChange("add", f"building {plan.settings.name}")
         return
     fields = _changed(plan.settings, current.settings)
+    if plan.mode != current.mode:
+        fields.append(f"mode {current.mode!r} -> {plan.mode!r}")
     if plan.site != current.site:
         fields.insert(0, f"site {current.site!r} -> {plan.site!r}")
     if fields:

@@ -1,149 +1,131 @@
-"""What the rules want of a room now, what of it is to be commanded, and when that can next change. Pure."""
+"""What the rules want of a room now, what of it is to be commanded, and when that can next change. Pure, but for what
+the room remembers to be quick."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
-import cel
-
-from insula.building.local_time import local_time, next_passing
-from insula.building.rules import ALIASES, SUBSTITUTES, CompiledRule, CompiledRules
+from insula.building.arbiter import Arbiter, arbiter_of
+from insula.building.comfort import Comfort, hold, mode_for
+from insula.building.compiled import CompiledRule, CompiledRules
+from insula.building.freshness import fresh_until
+from insula.building.local_time import next_passing
+from insula.building.named import Values, passings, value
+from insula.building.place import Place, next_minute
 from insula.building.state import RoomState, near
 from insula.messages import RANK, DeviceRecord, Rule
 from insula.points import ROLES
 
-Values = dict[str, float | bool | str]
 ALARMS = tuple(role.name for role in ROLES.values() if role.alarm)
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """The winning rule's wish for one target. ``lost``: the rules after it that wished something too."""
+    """The winning rule's wish for one thing. ``lost``: the rules after it that wished something too; ``names``: the
+    values that it and its rivals name; ``temperature``: of a wish for comfort, °C."""
 
     device: DeviceRecord
     point: str
     value: float
     rule: Rule
     lost: tuple[str, ...] = ()
+    names: frozenset[str] = frozenset()
+    temperature: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """``wishes``: one a target; ``due``: those to be commanded now. ``values``: the named values that are known.
-    ``changes_at``: the moment at which this can change by itself (ms; None: never). ``held``: rules that hold."""
+    """``wishes``: one a thing; ``due``: those to be commanded now. ``values``: the named values that are known.
+    ``changes_at``: the moment at which this can change by itself (ms; None: never). ``held``: rules that hold;
+    ``comfort``: how far the heating is. The room takes both over: without that, nothing is done that lasts."""
 
     wishes: tuple[Wish, ...]
     due: tuple[Wish, ...]
     values: Values
     changes_at: int | None
     held: frozenset[str]
+    comfort: Comfort | None = None
 
 
-def decide(rules: CompiledRules, room: RoomState, now: int, zone: ZoneInfo) -> Verdict:
-    """Times are ms of the building's clock. Nothing is changed; the same input gives the same verdict."""
-    values = known_values(rules, room, now, zone)
-    context = _context(values)
-    holds = {rule.rule.name: _holds(rule, context, values, room.held) for rule in rules.rules}
-    wishes = tuple(_wishes(rules, room, holds))
-    moments = [next_passing(now, rules.times, zone), *room.expiries(rules.roles, now)]
+def decide(rules: CompiledRules, room: RoomState, now: int, place: Place) -> Verdict:
+    """Times are ms of the building's clock. The same input gives the same verdict."""
+    rules = rules.within(room.record)
+    arbiter = arbiter_of(rules, room)
+    values = known_values(rules, room, now, place)
+    holds = arbiter.conditions.answers(values, room.held, place.local(now))
+    wishes, comfort = _wishes(arbiter, room, holds, now)
+    moments = [*_moments(rules, room, now, place), comfort.next_at if comfort is not None else None]
     due = []
     for wish in wishes:
         at = _due_at(wish, room, now)
         if at is not None and at <= now:
             due.append(wish)
-        moments += [at, *_moments(wish, room)]
-    moments += [lease.until for lease in room.leases.values()]
+        moments += [at, _confirmed_at(wish, room)]
     changes_at = min((moment for moment in moments if moment is not None and moment > now), default=None)
-    return Verdict(wishes, tuple(due), values, changes_at, frozenset(name for name, true in holds.items() if true))
+    held = frozenset(name for name, true in holds.items() if true)
+    return Verdict(tuple(wishes), tuple(due), values, changes_at, held, comfort)
 
 
-def known_values(rules: CompiledRules, room: RoomState, now: int, zone: ZoneInfo) -> Values:
+def known_values(rules: CompiledRules, room: RoomState, now: int, place: Place) -> Values:
     """The values that the rules name and that are known now. What is stale or was never heard of is absent."""
-    time = local_time(now, zone)
-    calendar: Values = {"local_time": time.text, "weekday": float(time.weekday), "month": float(time.month)}
-    values: Values = {}
-    for name in rules.names:
-        value = calendar[name] if name in calendar else room.value(name, now)
-        if value is not None:
-            values[name] = value
-    return values
+    known = {name: value(name, room, place, now) for name in rules.names}
+    return {name: one for name, one in known.items() if one is not None}
 
 
-def seen_by(wish: Wish, rules: CompiledRules, verdict: Verdict, room: RoomState) -> Values:
-    """The values that a target's rules saw, for the explanation; of luminance also as measured, lamp included."""
-    names = frozenset().union(*(rule.names for rule in rules.targets[wish.rule.target]))
-    seen = {name: value for name, value in verdict.values.items() if name in names}
+def seen_by(wish: Wish, verdict: Verdict, room: RoomState) -> Values:
+    """The values that the rules of a wish's thing saw, for the explanation; of luminance also as measured, lamp
+    included; of a comfort temperature also what is wished (``wish``, °C)."""
+    seen = {name: one for name, one in verdict.values.items() if name in wish.names}
     if "illuminance" in seen and room.light.lit and room.light.measured is not None:
         seen["illuminance_with_lamp"] = room.light.measured
+    if wish.temperature is not None:
+        seen["wish"] = wish.temperature
     return seen
-
-
-# --- conditions
-
-
-def _holds(rule: CompiledRule, context: cel.Context, values: Values, held: frozenset[str]) -> bool | None:
-    """With hysteresis, a condition that held goes on to hold while it would with values so much higher or lower."""
-    answer = rule.holds(context)
-    if answer is not False or not rule.rule.hysteresis or rule.rule.name not in held:
-        return answer
-    return any(rule.holds(_context(_shifted(values, by))) for by in (rule.rule.hysteresis, -rule.rule.hysteresis))
-
-
-def _shifted(values: Values, by: float) -> Values:
-    return {
-        name: value + by if name in ROLES and ROLES[name].average == "time" and isinstance(value, float) else value
-        for name, value in values.items()
-    }
-
-
-def _context(values: Values) -> cel.Context:
-    aliases = {alias: values[name] for alias, name in ALIASES.items() if name in values}
-    return cel.Context({**values, **aliases})
 
 
 # --- wishes
 
 
-def _wishes(rules: CompiledRules, room: RoomState, holds: dict[str, bool | None]) -> Iterator[Wish]:
-    for candidates in rules.targets.values():
-        wanting = list(_wanting(candidates, room, holds))
+def _wishes(
+    arbiter: Arbiter, room: RoomState, holds: Mapping[str, bool | None], now: int
+) -> tuple[list[Wish], Comfort | None]:
+    wishes, comfort = [], None
+    for slot in arbiter.slots:
+        wanting = list(slot.wanting(room, holds))
         if not wanting:
             continue
-        (winner, value), *losers = wanting
-        lost = tuple(rule.rule.name for rule, _ in losers)
-        for device in room.devices.values():
-            point = _driven_point(device, winner) if device.kind == winner.kind else None
-            if point is not None:
-                yield Wish(device, point, _value_of(point, winner, value), winner.rule, lost)
-
-
-def _wanting(
-    candidates: Iterable[CompiledRule], room: RoomState, holds: dict[str, bool | None]
-) -> Iterator[tuple[CompiledRule, float]]:
-    """The rules of a target that wish something. None of those after one of which it is not known whether it would
-    wish something else: whoever goes first is not overruled because its sensor is silent."""
-    for rule in candidates:
-        true = holds[rule.rule.name]
-        if true is None and room.can_know(rule.names):
-            return
-        wish = None if true is None else rule.rule.value if true else rule.rule.otherwise
-        if wish is not None:
-            yield rule, wish
-
-
-def _driven_point(device: DeviceRecord, rule: CompiledRule) -> str | None:
-    """The point that the rule drives in this device; None if it has none of that sort."""
-    for name in (rule.role.name, SUBSTITUTES.get(rule.role.name, "")):
-        if device.point(name) is not None:
-            return name
-    return None
+        (rule, point, wished), *losers = wanting
+        if rule.heats and point == "valve":
+            comfort = comfort or _comfort(slot.device.device_id, rule.rule, wished, room, now)
+            if comfort is None:
+                continue
+        drives = comfort.output if comfort is not None and rule.heats else _value_of(point, rule, wished)
+        lost = tuple(loser.rule.name for loser, _, _ in losers)
+        names = slot.names | {"temperature"} if rule.heats else slot.names
+        wishes.append(Wish(slot.device, point, drives, rule.rule, lost, names, wished if rule.heats else None))
+    return wishes, comfort
 
 
 def _value_of(point: str, rule: CompiledRule, value: float) -> float:
-    """As the point takes it: a switch is on or off, a blind that only goes up and down does either."""
-    if point == rule.role.name:
-        return value
-    return float(value > 0) if point == "switch" else 100.0 * (value >= 50)
+    """As the point takes it: a switch is on or off, a blind that only goes up and down does either, and a thermostat
+    without a setpoint has a mode for it."""
+    match point:
+        case rule.role.name:
+            return value
+        case "switch":
+            return float(value > 0)
+        case "hvac_mode":
+            return mode_for(value)
+    return 100.0 * (value >= 50)
+
+
+def _comfort(device_id: int, rule: Rule, wish: float, room: RoomState, now: int) -> Comfort | None:
+    """The valve's next place; None while the temperature is not known: it stays where it is. While somebody else holds
+    it, it is always taken up from where they put it."""
+    temperature = room.mean("temperature", now)
+    if temperature is None:
+        return None
+    free = not _leased(device_id, rule, room, now) and not _alarmed(device_id, room, now)
+    return hold(room.comfort if free else None, wish, temperature, room.where(device_id, "valve", now), now)
 
 
 # --- what is due
@@ -153,7 +135,7 @@ def _due_at(wish: Wish, room: RoomState, now: int) -> int | None:
     """When this wish is to be commanded (now or a later moment); None: not as things are."""
     device_id = wish.device.device_id
     target = room.target(device_id, wish.point)
-    if target.open is not None or _leased(wish, room, now) or _alarmed(device_id, room, now):
+    if target.open is not None or _leased(device_id, wish.rule, room, now) or _alarmed(device_id, room, now):
         return None
     place = room.where(device_id, wish.point, now)
     if place is not None and near(wish.point, place, wish.value):
@@ -173,16 +155,29 @@ def _dwelt_at(wish: Wish, room: RoomState) -> int:
     return moved_at + round(wish.rule.dwell_s * 1000)
 
 
-def _leased(wish: Wish, room: RoomState, now: int) -> bool:
-    lease = room.leases.get(wish.device.device_id)
-    return lease is not None and lease.until > now and RANK[lease.class_] > RANK[wish.rule.class_]
+def _leased(device_id: int, rule: Rule, room: RoomState, now: int) -> bool:
+    lease = room.leases.get(device_id)
+    return lease is not None and lease.until > now and RANK[lease.class_] > RANK[rule.class_]
 
 
 def _alarmed(device_id: int, room: RoomState, now: int) -> bool:
     """Wind, rain or a lock: the field's own word goes first."""
-    return any(reading.device_id == device_id and reading.value for role in ALARMS for reading in room.fresh(role, now))
+    said = (room.last(device_id, role) for role in ALARMS)
+    return any(reading is not None and reading.value and now < fresh_until(reading) for reading in said)
 
 
-def _moments(wish: Wish, room: RoomState) -> Iterable[int]:
+# --- when that can change
+
+
+def _moments(rules: CompiledRules, room: RoomState, now: int, place: Place) -> Iterator[int | None]:
+    yield next_passing(now, rules.times, place.zone)
+    yield next_minute(rules.names, now)
+    yield from room.expiries(rules.roles, now)
+    for name, limit in rules.limits:
+        yield from passings(name, limit, room, now)
+    yield from (lease.until for lease in room.leases.values())
+
+
+def _confirmed_at(wish: Wish, room: RoomState) -> int | None:
     target = room.target(wish.device.device_id, wish.point)
-    return (target.confirm_at,) if target.sent is not None else ()
+    return target.confirm_at if target.sent is not None else None

@@ -20,6 +20,7 @@ name = "Insula"
 time_zone = "Europe/Paris"
 latitude = 45.76
 longitude = 4.84
+mode = "active"
 
 [[gateway]]
 id = "knx"

@@ -15,6 +15,9 @@ from insula.building.scheme2020 import points_2020
 from insula.errors import InputError
 from insula.messages import Point
 
+DAYS = ("country", "subdivision", "vacation_from", "vacation_to")
+"""Settings of the calendar that most buildings leave out."""
+
 
 def export_text(plan: BuildingPlan) -> str:
     """One room a line, with its devices spelled out; points only where they are not the default ones."""
@@ -37,8 +40,10 @@ def _building(plan: BuildingPlan) -> dict[str, Any]:
         "latitude": settings.latitude,
         "longitude": settings.longitude,
         "rules": settings.rules,
+        **({} if plan.mode is None else {"mode": plan.mode}),
         "hand_hold_min": settings.hand_hold_s / 60,
         "empty_hold_min": settings.empty_hold_s / 60,
+        **{key: getattr(settings, key) for key in DAYS if getattr(settings, key)},
     }
 
 
@@ -52,9 +57,11 @@ def _room(room: RoomPlan, defaults: Mapping[str, str]) -> dict[str, Any]:
     for device in room.devices:
         kinds[device.kind] += 1
         devices.append(dict(_device(device, room, kinds[device.kind], defaults)))
-    line: dict[str, Any] = {"number": room.number, "name": room.name}
+    line: dict[str, Any] = {"number": room.number, "name": room.name, "tags": list(room.tags), "mode": room.mode}
+    for key, seconds in (("hand_hold_min", room.hand_hold_s), ("empty_hold_min", room.empty_hold_s)):
+        line[key] = None if seconds is None else seconds / 60
     line["beacons"] = [_beacon(beacon) for beacon in room.beacons]
-    return {key: value for key, value in {**line, "devices": devices}.items() if value not in ("", [])}
+    return {key: value for key, value in {**line, "devices": devices}.items() if value not in ("", [], None)}
 
 
 def _beacon(beacon: BeaconPlan) -> str:

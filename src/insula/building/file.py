@@ -7,14 +7,17 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+import msgspec
+
 from insula.building.check import Placed, check_placed
 from insula.building.file_devices import DeviceReader, RoomLine
 from insula.building.file_lines import Lines
-from insula.building.file_settings import read_building, read_gateways, read_rules
+from insula.building.file_settings import read_building, read_gateways, read_minutes, read_mode, read_rules, read_tags
 from insula.building.file_table import Faults, Table, hint
 from insula.building.model import BeaconPlan, BuildingPlan, RoomPlan
 from insula.building.names import give_names
 from insula.errors import BuildingFileError, InputError
+from insula.messages import Mode
 
 
 def load_plan(path: Path, known: BuildingPlan | None = None) -> BuildingPlan:
@@ -37,6 +40,7 @@ def parse_plan(text: str, known: BuildingPlan | None = None, folder: Path = Path
     faults = Faults(Lines(text))
     top = Table(values, (), faults)
     building = top.table("building")
+    mode = read_mode(building)
     site, settings = read_building(building)
     rules = read_rules(building, settings.rules, folder, known)
     gateways = read_gateways(top.tables("gateway"))
@@ -50,6 +54,7 @@ def parse_plan(text: str, known: BuildingPlan | None = None, folder: Path = Path
         raise BuildingFileError(found)
     plan = BuildingPlan(
         site=site,
+        mode=mode,
         settings=settings,
         rules=rules,
         gateways=tuple(placed.gateways.values()),
@@ -72,8 +77,9 @@ def _read_rooms(top: Table, placed: Placed) -> None:
     types = _room_types(top.table("room_type"))
     for floor in top.tables("floor"):
         number = floor.require("number", int, 0)
+        mode = read_mode(floor)
         for table in floor.tables("rooms"):
-            _read_room(table, number, types, reader, placed)
+            _read_room(table, number, mode, types, reader, placed)
         floor.close("a floor")
 
 
@@ -86,17 +92,29 @@ def _room_types(table: Table) -> dict[str, list[Table]]:
     return types
 
 
-def _read_room(table: Table, floor: int, types: dict[str, list[Table]], reader: DeviceReader, placed: Placed) -> None:
+def _read_room(
+    table: Table, floor: int, mode: Mode | None, types: dict[str, list[Table]], reader: DeviceReader, placed: Placed
+) -> None:
     line = RoomLine(table, table.require("number", int, 0), floor)
     type_name = table.get("type", str, "")
     if type_name and type_name not in types:
         table.fault(f"unknown room type {type_name!r}{hint(type_name, types)}", "type")
-    beacons = tuple(_beacons_of(table))
-    devices = reader.read(line, types.get(type_name, []))
     room = RoomPlan(
-        number=line.number, floor=floor, name=table.get("name", str, ""), beacons=beacons, devices=tuple(devices)
+        number=line.number,
+        floor=floor,
+        name=table.get("name", str, ""),
+        tags=read_tags(table),
+        mode=read_mode(table) or mode,
+        hand_hold_s=_seconds(read_minutes(table, "hand_hold_min")),
+        empty_hold_s=_seconds(read_minutes(table, "empty_hold_min")),
+        beacons=tuple(_beacons_of(table)),
     )
-    placed.add(room, table.path)
+    devices = reader.read(line, types.get(type_name, []))
+    placed.add(msgspec.structs.replace(room, devices=tuple(devices)), table.path)
+
+
+def _seconds(minutes: float | None) -> float | None:
+    return None if minutes is None else minutes * 60
 
 
 def _beacons_of(table: Table) -> Iterator[BeaconPlan]:

@@ -20,7 +20,10 @@ PROTOCOLS: dict[str, Protocol] = {"sensor": "zwave", "lamp": "zwave"}
 """On whose default gateway a kind is when its line names no gateway; kinds not named here: KNX."""
 KINDS = ("blind", "radiator", "lamp", "sensor", "controller")
 """The usual ones; any other word is a kind too."""
-ROOM_KEYS = ("number", "name", "type", "bloc", "nodes", "beacon", "beacons", "devices")
+ROOM_KEYS = (
+    *("number", "name", "type", "bloc", "nodes", "beacon", "beacons", "devices"),
+    *("tags", "mode", "hand_hold_min", "empty_hold_min"),
+)
 
 
 @dataclass

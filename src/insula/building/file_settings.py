@@ -1,14 +1,17 @@
 """The building's own settings, and its gateways, from the building file."""
 
+from datetime import date
 from pathlib import Path
+from typing import overload
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from insula.building.file_table import Table, hint
 from insula.building.model import BuildingPlan, GatewayPlan
+from insula.building.place import has_holidays
 from insula.building.rules import is_file, load_ruleset
 from insula.errors import InputError
-from insula.messages import BuildingSettings, GatewayOption, Protocol, RuleSet
+from insula.messages import BuildingSettings, GatewayOption, Mode, Protocol, RuleSet
 
 GATEWAY_OPTIONS: dict[str, dict[str, type]] = {
     "knx": {
@@ -34,17 +37,81 @@ def read_building(table: Table) -> tuple[str, BuildingSettings]:
         latitude=_degrees(table, "latitude", 90),
         longitude=_degrees(table, "longitude", 180),
         rules=table.get("rules", str, "default"),
-        hand_hold_s=table.get("hand_hold_min", float, 60.0) * 60,
-        empty_hold_s=table.get("empty_hold_min", float, 15.0) * 60,
+        hand_hold_s=read_minutes(table, "hand_hold_min", 60.0) * 60,
+        empty_hold_s=read_minutes(table, "empty_hold_min", 15.0) * 60,
+        country=table.get("country", str, ""),
+        subdivision=table.get("subdivision", str, ""),
+        vacation_from=_day(table, "vacation_from"),
+        vacation_to=_day(table, "vacation_to"),
     )
     for key, value in (("site", site), ("name", settings.name)):
         if not value:
             table.fault(f"{key} must not be empty", key)
-    for key, seconds in (("hand_hold_min", settings.hand_hold_s), ("empty_hold_min", settings.empty_hold_s)):
-        if seconds < 0:
-            table.fault(f"{key} must not be negative", key)
+    _check_days(table, settings)
     table.close("[building]")
     return site, settings
+
+
+def read_mode(table: Table) -> Mode | None:
+    """The mode of a building, a floor or a room; None: it says nothing of that."""
+    match table.get("mode", str, ""):
+        case "observe":
+            return "observe"
+        case "active":
+            return "active"
+    if isinstance(table.values.get("mode"), str):
+        table.fault(f"mode {table.values['mode']!r} is neither observe nor active", "mode")
+    return None
+
+
+def read_tags(table: Table) -> tuple[str, ...]:
+    """Words that scopes of rules name (``tag:office``), each once."""
+    tags = table.raw("tags")
+    if tags is None:
+        return ()
+    if not isinstance(tags, list) or not all(isinstance(tag, str) and tag.strip() == tag != "" for tag in tags):
+        table.fault('tags must be a list of words, such as ["office", "south"]', "tags")
+        return ()
+    return tuple(dict.fromkeys(tags))
+
+
+@overload
+def read_minutes(table: Table, key: str, default: float) -> float: ...
+@overload
+def read_minutes(table: Table, key: str, default: None = None) -> float | None: ...
+def read_minutes(table: Table, key: str, default: float | None = None) -> float | None:
+    """A duration from 0 on, in minutes."""
+    if key not in table.values:
+        return default
+    minutes = table.get(key, float, default or 0.0)
+    if not 0 <= minutes < float("inf"):
+        table.fault(f"{key} must not be negative", key)
+    return minutes
+
+
+def _day(table: Table, key: str) -> str:
+    """A date, as TOML has them or as text; empty if there is none."""
+    day = table.raw(key)
+    if day is None:
+        return ""
+    try:
+        return (day if type(day) is date else date.fromisoformat(day)).isoformat()
+    except (TypeError, ValueError):
+        table.fault(f"{key} must be a date, such as 2026-12-24, not {day!r}", key)
+        return ""
+
+
+def _check_days(table: Table, settings: BuildingSettings) -> None:
+    first, last = settings.vacation_from, settings.vacation_to
+    if last and not first:
+        table.fault("vacation_to without vacation_from", "vacation_to")
+    elif last and last < first:
+        table.fault("vacation_to is before vacation_from", "vacation_to")
+    if settings.country and not has_holidays(settings.country, settings.subdivision):
+        key = "subdivision" if has_holidays(settings.country) else "country"
+        table.fault(f"no holidays are known of {key} {table.values.get(key)!r} (ISO 3166, such as CH and VD)", key)
+    elif settings.subdivision and not settings.country:
+        table.fault("subdivision without country", "subdivision")
 
 
 def _time_zone(table: Table) -> str:

@@ -4,15 +4,19 @@ from insula.messages import Reading
 from insula.points import Role, role
 
 
+def fresh_since(reading: Reading) -> int:
+    """What the age of a reading counts from (ms): when it was measured, or its device's last sign of life."""
+    if role(reading.point).freshness == "link":
+        return max(reading.measured_at, reading.seen_at)
+    return reading.measured_at
+
+
 def fresh_until(reading: Reading) -> int:
     """The building's time (ms) from which this reading is no longer fresh; 0 if it is not fresh at all."""
     if reading.quality != "good":
         return 0
     meaning: Role = role(reading.point)
-    since = reading.measured_at
-    if meaning.freshness == "link":
-        since = max(since, reading.seen_at)
-    return since + int(meaning.fresh_s * 1000)
+    return fresh_since(reading) + int(meaning.fresh_s * 1000)
 
 
 def is_fresh(reading: Reading, now: int) -> bool:

@@ -5,7 +5,7 @@ repeated hour is passed twice.
 """
 
 from collections.abc import Iterator
-from datetime import datetime, time, timedelta
+from datetime import date, datetime, time, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
@@ -25,6 +25,10 @@ def local_time(now: int, zone: ZoneInfo) -> LocalTime:
     return _local_minute(now // MINUTE_MS, zone)
 
 
+def local_date(now: int, zone: ZoneInfo) -> date:
+    return _local_day(now // MINUTE_MS, zone)
+
+
 def next_passing(now: int, times: frozenset[str], zone: ZoneInfo) -> int | None:
     """The first moment after ``now`` at which the local time becomes, or ceases to be, one of ``times``
     (``HH:MM``), or before that at midnight or when the clocks are changed. None when there are no times."""
@@ -35,6 +39,11 @@ def next_passing(now: int, times: frozenset[str], zone: ZoneInfo) -> int | None:
 def _local_minute(minute: int, zone: ZoneInfo) -> LocalTime:
     local = datetime.fromtimestamp(minute * 60, zone)
     return LocalTime(f"{local:%H:%M}", local.isoweekday(), local.month)
+
+
+@lru_cache(maxsize=4096)
+def _local_day(minute: int, zone: ZoneInfo) -> date:
+    return datetime.fromtimestamp(minute * 60, zone).date()
 
 
 @lru_cache(maxsize=4096)

@@ -2,7 +2,7 @@
 
 import msgspec
 
-from insula.messages import BuildingSettings, GatewayOption, Message, Point, Protocol, RuleSet
+from insula.messages import BuildingSettings, GatewayOption, Message, Mode, Point, Protocol, RuleSet
 
 
 class GatewayPlan(Message, frozen=True, kw_only=True):
@@ -40,19 +40,26 @@ class DevicePlan(Message, frozen=True, kw_only=True):
 
 
 class RoomPlan(Message, frozen=True, kw_only=True):
-    """A room; ``number`` is unique in the building."""
+    """A room; ``number`` is unique in the building. ``hand_hold_s``, ``empty_hold_s``: None: as the building's;
+    ``mode``: None: as it is now, or as the building's."""
 
     number: int
     floor: int
     name: str = ""
+    tags: tuple[str, ...] = ()
+    mode: Mode | None = None
+    hand_hold_s: float | None = None
+    empty_hold_s: float | None = None
     beacons: tuple[BeaconPlan, ...] = ()
     devices: tuple[DevicePlan, ...] = ()
 
 
 class BuildingPlan(Message, frozen=True, kw_only=True):
-    """``rules``: those of the file that the settings name; None if they name a set that comes with Insula."""
+    """``rules``: those of the file that the settings name; None if they name a set that comes with Insula. ``mode``:
+    of rooms that have none of their own; None: as it is now."""
 
     site: str
+    mode: Mode | None = None
     settings: BuildingSettings = msgspec.field(default_factory=BuildingSettings)
     rules: RuleSet | None = None
     gateways: tuple[GatewayPlan, ...] = ()

@@ -1,108 +1,28 @@
-"""Automatic rules: TOML -> RuleSet -> compiled conditions.
+"""Automatic rules: TOML -> RuleSet -> compiled conditions (``compiled.py``).
 
-A condition is CEL (the Common Expression Language) over the room's named values: every role of points.py under
-its name and its alias (a number), ``occupied`` (true or false), ``local_time`` (``"HH:MM"``), ``weekday``
-(1 = Monday ... 7 = Sunday) and ``month`` (1-12). A value that is not known leaves a condition that needs it
-without an answer. Whatever cannot work is refused here, before it decides anything.
+A condition is CEL (the Common Expression Language) over the room's named values (``named.py``). A value that is not
+known leaves a condition that needs it without an answer. Whatever cannot work is refused here, before it decides
+anything.
 """
 
 import hashlib
 import re
 import tomllib
 from collections.abc import Iterator
-from dataclasses import dataclass
-from functools import cached_property
 from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
-import cel
 import msgspec
 
+from insula.building.compiled import CompiledRule as CompiledRule
+from insula.building.compiled import CompiledRules as CompiledRules
+from insula.building.compiled import RuleFault, compile_rule
 from insula.errors import RuleError
 from insula.messages import Rule, RuleSet
-from insula.points import ROLES, Role
 
-ALIASES: dict[str, str] = {role.alias: role.name for role in ROLES.values() if role.alias}
 SETS = Path(__file__).with_name("rulesets")
-CALENDAR = frozenset({"weekday", "month"})
-_FUNCTIONS = frozenset({"double", "int"})
-_STRING = re.compile(r"""["']([^"']*)["']""")
-_TIME_OF_DAY = re.compile(r"([01]\d|2[0-3]):[0-5]\d")
 _FIELDS = frozenset(field.encode_name for field in msgspec.structs.fields(Rule))
-
-SUBSTITUTES = {"level": "switch", "position": "move"}
-"""The point a rule drives in a device that lacks the one it names: a lamp that can only be switched ..."""
-
-
-def samples() -> dict[str, float | bool | str]:
-    """Every name that a condition may use, with a value of its type."""
-    numbers = [*ROLES, *ALIASES, *CALENDAR]
-    return {**dict.fromkeys(numbers, 1.0), "occupied": True, "local_time": "12:00"}
-
-
-@dataclass(frozen=True)
-class CompiledRule:
-    """A rule with its condition ready to run; ``names`` are the values it needs, aliases resolved."""
-
-    rule: Rule
-    program: Any
-    names: frozenset[str]
-    times: frozenset[str]
-
-    @property
-    def kind(self) -> str:
-        return self.rule.target.partition(".")[0]
-
-    @property
-    def role(self) -> Role:
-        return ROLES[self.rule.target.partition(".")[2]]
-
-    def holds(self, context: Any) -> bool | None:
-        """None: a value that matters is not known (CEL's ``&&`` and ``||`` pass over one that does not)."""
-        try:
-            return bool(self.program.execute(context))
-        except (RuntimeError, TypeError, ValueError):
-            return None
-
-
-@dataclass(frozen=True)
-class CompiledRules:
-    """A rule set ready to run."""
-
-    name: str
-    version: str
-    rules: tuple[CompiledRule, ...]
-
-    @cached_property
-    def names(self) -> frozenset[str]:
-        """The values that any rule needs, aliases resolved."""
-        return frozenset().union(*(rule.names for rule in self.rules))
-
-    @cached_property
-    def times(self) -> frozenset[str]:
-        """The times of day (``HH:MM``) at which an answer may change."""
-        return frozenset().union(*(rule.times for rule in self.rules))
-
-    @cached_property
-    def targets(self) -> dict[str, tuple[CompiledRule, ...]]:
-        """The rules of each target, in their order."""
-        targets: dict[str, tuple[CompiledRule, ...]] = {}
-        for rule in self.rules:
-            targets[rule.rule.target] = (*targets.get(rule.rule.target, ()), rule)
-        return targets
-
-    @cached_property
-    def roles(self) -> frozenset[str]:
-        """Readings of these roles may change an answer."""
-        needed = {
-            ("motion" if name == "occupied" else name) for name in self.names if name in ROLES or name == "occupied"
-        }
-        driven = {role for rule in self.rules for role in (rule.role.name, rule.role.target)}
-        substitutes = {SUBSTITUTES[role] for role in driven if role in SUBSTITUTES}
-        light = {"level", "switch"} if "illuminance" in needed else set()
-        alarms = {role.name for role in ROLES.values() if role.alarm}
-        return frozenset(needed | driven | substitutes | light | alarms)
 
 
 def is_file(name: str) -> bool:
@@ -125,7 +45,8 @@ def load_ruleset(name: str, folder: Path = Path()) -> RuleSet:
 
 
 def parse_ruleset(text: str, file: str = "rules") -> RuleSet:
-    """The rule set in ``text`` (TOML: ``name``, then a ``[[rule]]`` each). Raises RuleError, which names the lines."""
+    """The rule set in ``text`` (TOML: ``name``, then a ``[[rule]]`` each; ``include``: names of sets that come with
+    Insula, whose rules come after). Raises RuleError, which names the lines."""
     try:
         data = tomllib.loads(text)
     except tomllib.TOMLDecodeError as error:
@@ -136,14 +57,16 @@ def parse_ruleset(text: str, file: str = "rules") -> RuleSet:
         raise RuleError([(1, "a rule set has a name and at least one [[rule]]")], file)
     faults: list[tuple[int, str]] = []
     rules: list[Rule] = []
+    included = _included(data, text, file)
     for table, lines in zip(tables, chain(_rule_lines(text), repeat({"": 1})), strict=False):
         try:
-            rules.append(_rule(table, {rule.name for rule in rules}))
-        except _Fault as fault:
+            rules.append(_rule(table, {rule.name for rule in (*included, *rules)}))
+        except RuleFault as fault:
             faults.append((lines.get(fault.field, lines[""]), fault.text))
     if faults:
         raise RuleError(faults, file)
-    return RuleSet(name=data["name"], version=version_of(tuple(rules)), rules=tuple(rules))
+    whole = (*rules, *included)
+    return RuleSet(name=data["name"], version=version_of(whole), rules=whole)
 
 
 def version_of(rules: tuple[Rule, ...]) -> str:
@@ -157,17 +80,22 @@ def compile_ruleset(ruleset: RuleSet) -> CompiledRules:
     for rule in ruleset.rules:
         try:
             compiled.append(compile_rule(rule))
-        except _Fault as fault:
+        except RuleFault as fault:
             faults.append((0, f"rule {rule.name!r}: {fault.text}"))
     if faults:
         raise RuleError(faults)
     return CompiledRules(ruleset.name, ruleset.version, tuple(compiled))
 
 
-class _Fault(Exception):
-    def __init__(self, field: str, text: str) -> None:
-        self.field = field
-        self.text = f"{field}: {text}" if field else text
+def _included(data: dict[str, Any], text: str, file: str) -> tuple[Rule, ...]:
+    line = next((number for number, line in enumerate(text.splitlines(), 1) if line.startswith("include")), 1)
+    names = data.get("include", [])
+    if not isinstance(names, list) or not all(isinstance(name, str) and not is_file(name) for name in names):
+        raise RuleError([(line, 'include: a list of sets that come with Insula, as in ["safety"]')], file)
+    try:
+        return tuple(rule for name in names for rule in load_ruleset(name).rules)
+    except RuleError as error:
+        raise RuleError([(line, f"include: {text}") for _, text in error.faults], file) from None
 
 
 def _rule_lines(text: str) -> Iterator[dict[str, int]]:
@@ -186,76 +114,16 @@ def _rule_lines(text: str) -> Iterator[dict[str, int]]:
 
 def _rule(table: Any, taken: set[str]) -> Rule:
     if not isinstance(table, dict):
-        raise _Fault("", "a rule is a table, [[rule]]")
+        raise RuleFault("", "a rule is a table, [[rule]]")
     for field in table:
         if field not in _FIELDS:
-            raise _Fault(field, f"no such field; there are: {', '.join(sorted(_FIELDS))}")
+            raise RuleFault(field, f"no such field; there are: {', '.join(sorted(_FIELDS))}")
     try:
         rule = msgspec.convert(table, Rule)
     except msgspec.ValidationError as error:
         place = re.search(r"\$\.(\w+)", str(error))
-        raise _Fault(place[1] if place else "", str(error)) from None
+        raise RuleFault(place[1] if place else "", str(error)) from None
     if rule.name in taken:
-        raise _Fault("name", f"two rules are named {rule.name!r}")
+        raise RuleFault("name", f"two rules are named {rule.name!r}")
     compile_rule(rule)
     return rule
-
-
-def compile_rule(rule: Rule) -> CompiledRule:
-    _check_target(rule)
-    try:
-        program = cel.compile(rule.when)
-    except ValueError as error:
-        raise _Fault("when", str(error).splitlines()[0]) from None
-    _check_names(program)
-    _try_out(program)
-    times = _times(rule.when)
-    names = frozenset(ALIASES.get(name, name) for name in program.variables())
-    if "local_time" in names and not times:
-        raise _Fault("when", 'local_time is compared with a time of day, as in local_time < "19:00"')
-    return CompiledRule(rule, program, names, times | ({"00:00"} if names & CALENDAR else frozenset()))
-
-
-def _check_target(rule: Rule) -> None:
-    kind, dot, point = rule.target.partition(".")
-    if not kind or not dot or point not in ROLES:
-        raise _Fault("target", f"{rule.target!r} is not kind.point, as in blind.position")
-    role = ROLES[point]
-    if not role.writable:
-        raise _Fault("target", f"a {point} cannot be driven")
-    for field, value in (("value", rule.value), ("otherwise", rule.otherwise)):
-        if value is not None and not role.in_range(value):
-            raise _Fault(field, f"{value:g} is not within {role.low:g} to {role.high:g} {role.unit}".rstrip())
-    for field, value in (("dwell_s", rule.dwell_s), ("hysteresis", rule.hysteresis)):
-        if not 0 <= value < float("inf"):
-            raise _Fault(field, "is a number from 0 on")
-
-
-def _check_names(program: Any) -> None:
-    known = samples()
-    for name in program.variables():
-        if name not in known:
-            raise _Fault("when", f"no value named {name!r}; there are: {', '.join(known)}")
-    for name in program.functions():
-        if name.isidentifier() and name not in _FUNCTIONS:
-            raise _Fault("when", f"no function {name!r}; there are: {', '.join(sorted(_FUNCTIONS))}")
-
-
-def _try_out(program: Any) -> None:
-    """Wrong types show only when CEL runs: ``humidity + 1``, ``occupied > 3``, a condition that is a number."""
-    known = samples()
-    for occupied in (True, False):
-        try:
-            answer = program.execute(cel.Context({**known, "occupied": occupied}))
-        except (RuntimeError, TypeError, ValueError) as error:
-            raise _Fault("when", f"{error} (numbers have a decimal point when added: humidity + 1.0)") from None
-        if not isinstance(answer, bool):
-            raise _Fault("when", f"a condition is true or false, this one is {answer!r}")
-
-
-def _times(condition: str) -> frozenset[str]:
-    texts = _STRING.findall(condition)
-    for text in texts:
-        if not _TIME_OF_DAY.fullmatch(text):
-            raise _Fault("when", f'"{text}" is no time of day from "00:00" to "23:59"')
-    return frozenset(texts)

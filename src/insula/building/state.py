@@ -7,9 +7,10 @@ from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from statistics import fmean
 
-from insula.building.freshness import fresh_until
+from insula.building.comfort import Comfort
+from insula.building.freshness import fresh_since, fresh_until
 from insula.building.lamplight import RoomLight
-from insula.messages import Command, DeviceRecord, Lease, Reading
+from insula.messages import Command, DeviceRecord, Lease, Reading, RoomRecord
 from insula.points import ROLES
 
 BACK_OFF_MS, LONGEST_BACK_OFF_MS = 60_000, 30 * 60_000
@@ -69,8 +70,10 @@ class Target:
 
 @dataclass
 class RoomState:
-    """Everything that deciding for a room needs. ``held``: names of the rules whose condition held at last. Until
-    ``settled_at`` nothing is to be decided by the part of the room that is known, unless that is all of it."""
+    """Everything that deciding for a room needs. ``held``: names of the rules whose condition held at last;
+    ``comfort``: how far its heating is. Until ``settled_at`` nothing is to be decided by the part of the room that is
+    known, unless that is all of it. ``aged``: roles whose readings count though they say nothing new, as rules name
+    their age; ``memo``: what deciding remembers of its last time, to be quick."""
 
     room_id: int
     light: RoomLight = field(default_factory=RoomLight)
@@ -80,6 +83,10 @@ class RoomState:
     leases: dict[int, Lease] = field(default_factory=dict)
     held: frozenset[str] = frozenset()
     settled_at: int = 0
+    record: RoomRecord | None = None
+    comfort: Comfort | None = None
+    aged: frozenset[str] = frozenset()
+    memo: object = None
 
     def set_devices(self, devices: Iterable[DeviceRecord]) -> None:
         """The room has these devices now; what is known of others is forgotten."""
@@ -89,6 +96,7 @@ class RoomState:
                 del readings[gone]
         self.targets = {key: target for key, target in self.targets.items() if key[0] in self.devices}
         self.leases = {key: lease for key, lease in self.leases.items() if key in self.devices}
+        self.memo = None
 
     def target(self, device_id: int, role: str) -> Target:
         """What is known of commands to this role of the device, or to any that drives the same (``move``)."""
@@ -100,10 +108,10 @@ class RoomState:
     def last(self, device_id: int, role: str) -> Reading | None:
         return self.readings.get(role, {}).get(device_id)
 
-    def can_know(self, names: Iterable[str]) -> bool:
-        """Whether the room has a device for each of these values, silent as it may be."""
+    def can_know(self, roles: Iterable[str]) -> bool:
+        """Whether the room has a device for each of these roles, silent as it may be."""
         points = {point.role for device in self.devices.values() for point in device.points}
-        return all(name not in ROLES or name in points for name in ("motion" if n == "occupied" else n for n in names))
+        return points.issuperset(roles)
 
     def settle(self, now: int) -> None:
         """What is known of the room has begun to change."""
@@ -140,8 +148,8 @@ class RoomState:
             self.settle(now)
         elif old is not None and old.value == reading.value and old.quality == reading.quality:
             if reading.point != "illuminance" or reading.measured_at == old.measured_at:
-                return False
-            return self._see_light(reading, now)
+                return reading.point in self.aged and _ages(reading) != _ages(old)
+            return self._see_light(reading, now) or reading.point in self.aged
         self._see(old, reading, now)
         return True
 
@@ -191,14 +199,24 @@ class RoomState:
                 return max(fresh, key=lambda reading: reading.measured_at).value
         return fmean(reading.value for reading in fresh)
 
-    def value(self, name: str, now: int) -> float | bool | None:
-        """The value that rules see under a role's name or ``occupied``; None: not known. Luminance is daylight's."""
-        if name == "occupied":
-            motion = self.mean("motion", now)
-            return None if motion is None else bool(motion)
-        if name == "illuminance":
-            return self.light.daylight if self.fresh(name, now) else None
-        return self.mean(name, now)
+    def daylight(self, now: int) -> float | None:
+        """The room's illuminance without its own lamps; None: not known."""
+        return self.light.daylight if self.fresh("illuminance", now) else None
+
+    def empty_since(self, now: int) -> int | None:
+        """Since when no motion is reported; None: some is, or it is not known."""
+        fresh = self.fresh("motion", now)
+        if not fresh or any(reading.value for reading in fresh):
+            return None
+        return max(reading.changed_at for reading in fresh)
+
+    def occupied_since(self, now: int) -> int | None:
+        """Since when motion is reported; None: none is, or it is not known."""
+        return min((reading.changed_at for reading in self.fresh("motion", now) if reading.value), default=None)
+
+    def measured_at(self, role: str) -> int | None:
+        """When the latest value of a role was measured, or its device last heard of (roles of freshness ``link``)."""
+        return max(map(fresh_since, self.readings.get(role, {}).values()), default=None)
 
     def expiries(self, roles: Iterable[str], now: int) -> Iterator[int]:
         """When each of the values of these roles that are fresh now ceases to be."""
@@ -224,3 +242,7 @@ class RoomState:
 def near(role: str, one: float, other: float, share: float = NEAR_SHARE) -> bool:
     """Whether two values of a role are the same but for ``share`` of its range."""
     return abs(one - other) <= share * (ROLES[role].high - ROLES[role].low)
+
+
+def _ages(reading: Reading) -> tuple[int, int]:
+    return fresh_since(reading), reading.changed_at

@@ -338,7 +338,7 @@ class Controller:
             self._moments.add(room.settled_at, room.room_id)
             return ()
         self.counters["decisions"] += 1
-        made, changes_at = decisions(self.known.rules, room, cause, self._clock, self.known.zone, because)
+        made, changes_at = decisions(self.known.rules, room, cause, self._clock, self.known.place, because)
         if changes_at is not None:
             self._moments.add(changes_at, room.room_id)
         if self.known.observed(room.room_id):

@@ -1,11 +1,11 @@
 """A room's verdict -> its commands, each with the Decision that explains it."""
 
 import hashlib
-from zoneinfo import ZoneInfo
 
 from msgspec.structs import replace
 
 from insula.building.decide import Verdict, Wish, decide, seen_by
+from insula.building.place import Place
 from insula.building.rules import CompiledRules
 from insula.building.state import RoomState
 from insula.clock import Clock
@@ -13,13 +13,13 @@ from insula.messages import COMMAND_LIFE_MS, Command, Decision, Origin, Reading
 
 
 def decisions(
-    rules: CompiledRules, room: RoomState, cause: str, clock: Clock, zone: ZoneInfo, because: str = ""
+    rules: CompiledRules, room: RoomState, cause: str, clock: Clock, place: Place, because: str = ""
 ) -> tuple[list[tuple[Command, Decision]], int | None]:
     """What is due in the room now, and when that may next change by itself (ms, building's clock). ``because``: the
     cause in words."""
     now = clock.now()
-    verdict = decide(rules, room, now, zone)
-    room.held = verdict.held
+    verdict = decide(rules, room, now, place)
+    room.held, room.comfort = verdict.held, verdict.comfort
     made = [_decision(wish, rules, verdict, room, cause, now, clock.real()) for wish in verdict.due]
     return [(command, replace(decision, because=because)) for command, decision in made], verdict.changes_at
 
@@ -61,6 +61,6 @@ def _decision(
         version=rules.version,
         command_id=command.id,
         trigger=cause,
-        values=seen_by(wish, rules, verdict, room),
+        values=seen_by(wish, verdict, room),
         lost=wish.lost,
     )

@@ -1,10 +1,11 @@
 """What the controller knows beside readings: the rooms, and what topic ``state`` says of rules, settings and leases."""
 
 from collections.abc import Iterable
-from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
+from zoneinfo import ZoneInfo
 
 import structlog
 
+from insula.building.place import Place, place_of
 from insula.building.rules import CompiledRules, compile_ruleset, is_file, load_ruleset
 from insula.building.state import RoomState
 from insula.bus.channel import Received
@@ -22,24 +23,23 @@ class Known:
         self.rooms = Rooms()
         self.rules: CompiledRules | None = None
         self.settings = BuildingSettings()
-        self.zone = ZoneInfo("UTC")
+        self.place = Place(ZoneInfo("UTC"))
         self.fault = ""
-        self._records: dict[int, RoomRecord] = {}
 
     # --- what is said of each room
 
     def observed(self, room_id: int) -> bool:
         """Whether nothing that the rules wish is written in the room."""
-        record = self._records.get(room_id)
+        record = self.rooms.record(room_id)
         return record is not None and record.mode == "observe"
 
     def hand_hold_s(self, room_id: int) -> float:
-        record = self._records.get(room_id)
+        record = self.rooms.record(room_id)
         own = record.hand_hold_s if record is not None else None
         return self.settings.hand_hold_s if own is None else own
 
     def empty_hold_s(self, room_id: int) -> float:
-        record = self._records.get(room_id)
+        record = self.rooms.record(room_id)
         own = record.empty_hold_s if record is not None else None
         return self.settings.empty_hold_s if own is None else own
 
@@ -54,8 +54,9 @@ class Known:
             case None if key.startswith("lease/") and key.removeprefix("lease/").isdecimal():
                 return _one(self.rooms.release(int(key.removeprefix("lease/"))))
             case RoomRecord() as record:
-                self._records[record.room_id] = record
-                return _one(self.rooms.get(record.room_id))
+                return _one(self.rooms.describe(record))
+            case None if key.startswith("room/") and key.removeprefix("room/").isdecimal():
+                self.rooms.forget(int(key.removeprefix("room/")))
             case LampLight() as learned:
                 self.rooms.learn(learned)
             case RuleSet() as ruleset:
@@ -85,9 +86,9 @@ class Known:
     def _settle(self, settings: BuildingSettings) -> None:
         self.settings = settings
         try:
-            self.zone = ZoneInfo(settings.time_zone)
-        except (ZoneInfoNotFoundError, ValueError):
-            log.error("unknown time zone", time_zone=settings.time_zone, used=self.zone.key)
+            self.place = place_of(settings)
+        except ValueError as error:
+            log.error("place of the building", why=str(error), used=self.place.zone.key)
 
 
 def _one(room: RoomState | None) -> Iterable[RoomState]:

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 
 from insula.building.lamplight import RoomLight
 from insula.building.state import RoomState
-from insula.messages import DeviceRecord, LampLight, Lease
+from insula.messages import DeviceRecord, LampLight, Lease, RoomRecord
 
 
 class Rooms:
@@ -15,6 +15,7 @@ class Rooms:
         self._of_device: dict[int, RoomState] = {}
         self._leases: dict[int, Lease] = {}
         self._learned: dict[int, float] = {}
+        self._records: dict[int, RoomRecord] = {}
 
     def __iter__(self) -> Iterator[RoomState]:
         return iter(tuple(self._rooms.values()))
@@ -40,7 +41,23 @@ class Rooms:
         self._of_device = {device_id: room for room in self._rooms.values() for device_id in room.devices}
 
     def _new(self, room_id: int) -> RoomState:
-        return RoomState(room_id, RoomLight(self._learned.get(room_id)))
+        light = RoomLight(self._learned.get(room_id))
+        return RoomState(room_id, light, record=self._records.get(room_id))
+
+    def record(self, room_id: int) -> RoomRecord | None:
+        return self._records.get(room_id)
+
+    def describe(self, record: RoomRecord) -> RoomState | None:
+        """What the building says of a room; gives it."""
+        self._records[record.room_id] = record
+        room = self.get(record.room_id)
+        if room is not None:
+            room.record = record
+        return room
+
+    def forget(self, room_id: int) -> None:
+        """The building has no such room any more."""
+        self._records.pop(room_id, None)
 
     def hold(self, lease: Lease) -> RoomState | None:
         """The device's lease is this one; gives its room."""

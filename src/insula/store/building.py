@@ -6,7 +6,7 @@ import msgspec
 from sqlalchemy import select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from insula.building.changes import PlanChange
+from insula.building.changes import PlanChange, with_modes
 from insula.building.changes import difference as difference
 from insula.building.export import export_text
 from insula.building.model import BeaconPlan, BuildingPlan, DevicePlan, GatewayPlan, RoomPlan
@@ -17,7 +17,7 @@ from insula.messages import BuildingSettings, Mode, RuleSet
 from insula.store.changes import add_change
 from insula.store.devices import device_rows, to_struct
 from insula.store.engine import Store
-from insula.store.hands import put_building_mode
+from insula.store.hands import building_mode, own_modes, write_modes
 from insula.store.importing import RULES, write_plan
 from insula.store.rule_versions import add_version, forget_edit
 from insula.store.tables import Beacon, Building, Device, Gateway, Room, Site
@@ -36,7 +36,8 @@ async def import_plan(
     """Bring the building to ``plan`` in one transaction, with a row for the directory; the changes made.
 
     Devices are known again by gateway and source: they keep their ids. ``at``: ms, real time; None: now. ``mode``: of a
-    building that was not there before. Rules that the plan changes are in force in place of those edited by hand.
+    building that was not there before, if the plan says nothing of it. Rules that the plan changes are in force in
+    place of those edited by hand.
     """
     async with store.write(alone=True) as connection:
         current = await read_plan(connection)
@@ -44,8 +45,7 @@ async def import_plan(
         if changes:
             moment = time.time_ns() // 1_000_000 if at is None else at
             await write_plan(connection, plan)
-            if not current.site:
-                await put_building_mode(connection, mode)
+            await write_modes(connection, with_modes(plan, current), mode)
             if not current.site or (plan.settings.rules, plan.rules) != (current.settings.rules, current.rules):
                 await _bring_rules(connection, plan, moment)
             await add_change(connection, f"import: {len(changes)} changes", moment)
@@ -76,6 +76,7 @@ async def read_plan(connection: AsyncConnection) -> BuildingPlan:
     settings = to_struct(row, BuildingSettings)
     return BuildingPlan(
         site=row.site_name,
+        mode=await building_mode(connection),
         settings=settings,
         rules=await read_rules(connection),
         gateways=await read_gateways(connection),
@@ -107,11 +108,16 @@ async def _rooms(connection: AsyncConnection) -> tuple[RoomPlan, ...]:
     beacons: dict[int, list[BeaconPlan]] = {}
     for row in await connection.execute(select(Beacon).order_by(Beacon.c.id)):
         beacons.setdefault(row.room, []).append(BeaconPlan(uuid=row.uuid, major=row.major, minor=row.minor))
+    modes = await own_modes(connection)
     return tuple(
         RoomPlan(
             number=row.number,
             floor=row.floor,
             name=row.name,
+            tags=tuple(row.tags),
+            mode=modes.get(row.id),
+            hand_hold_s=row.hand_hold_s,
+            empty_hold_s=row.empty_hold_s,
             beacons=tuple(beacons.get(row.id, ())),
             devices=tuple(devices.get(row.id, ())),
         )

@@ -1,10 +1,13 @@
 """Hands off: which rooms are only observed. A room has the building's mode, unless it was given one of its own; who
 sets the building's or a floor's sets that of all its rooms."""
 
+from typing import Any
+
 import msgspec
 from sqlalchemy import Select, delete, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from insula.building.model import BuildingPlan
 from insula.messages import Mode, RoomRecord
 from insula.store.changes import add_change
 from insula.store.devices import to_struct
@@ -46,21 +49,33 @@ async def building_mode(connection: AsyncConnection) -> Mode:
     return mode
 
 
-async def put_building_mode(connection: AsyncConnection, mode: Mode) -> None:
-    await put_value(connection, MODE, mode)
+async def own_modes(connection: AsyncConnection) -> dict[int, Mode]:
+    """By room's id, of those that were given one of their own."""
+    return {row.room: row.mode for row in await connection.execute(select(RoomMode))}
+
+
+async def write_modes(connection: AsyncConnection, plan: BuildingPlan, default: Mode) -> None:
+    """As the plan says; ``default``: of a building of which it says nothing."""
+    await put_value(connection, MODE, plan.mode or default)
+    await connection.execute(delete(RoomMode))
+    ids = {row.number: row.id for row in await connection.execute(select(Room.c.number, Room.c.id))}
+    own = [{"room": ids[room.number], "mode": room.mode} for room in plan.rooms if room.mode is not None]
+    if own:
+        await connection.execute(insert(RoomMode), own)
 
 
 async def read_rooms(connection: AsyncConnection) -> list[RoomRecord]:
     """What topic ``state`` says of each room."""
     mode = await building_mode(connection)
     records = [to_struct(row, RoomRecord) for row in await connection.execute(_rooms())]
-    own = {row.room: row.mode for row in await connection.execute(select(RoomMode))}
+    own = await own_modes(connection)
     return [msgspec.structs.replace(record, mode=own.get(record.room_id, mode)) for record in records]
 
 
-def _rooms() -> Select[tuple[int, int, str, int, str]]:
+def _rooms() -> Select[Any]:
     columns = (Room.c.id.label("room_id"), Room.c.number, Room.c.name, Room.c.floor, Building.c.name.label("building"))
-    return select(*columns).join_from(Room, Building, Room.c.building == Building.c.id).order_by(Room.c.id)
+    own = (Room.c.tags, Room.c.hand_hold_s, Room.c.empty_hold_s)
+    return select(*columns, *own).join_from(Room, Building, Room.c.building == Building.c.id).order_by(Room.c.id)
 
 
 def _within(room: RoomRecord, scope: Scope) -> bool:
@@ -72,7 +87,7 @@ def _within(room: RoomRecord, scope: Scope) -> bool:
 async def _write(connection: AsyncConnection, mode: Mode, scope: Scope, rooms: list[int]) -> None:
     if scope == Scope():
         await connection.execute(delete(RoomMode))
-        await put_building_mode(connection, mode)
+        await put_value(connection, MODE, mode)
         return
     await connection.execute(delete(RoomMode).where(RoomMode.c.room.in_(rooms)))
     await connection.execute(insert(RoomMode), [{"room": room, "mode": mode} for room in rooms])

@@ -13,6 +13,7 @@ from insula.store.values import put_value
 
 Key = tuple[str, str]
 """A device's gateway and source."""
+_ROOM = ("number", "floor", "name", "hand_hold_s", "empty_hold_s")
 RULES = "rules"
 """The named value that holds the rules of a file."""
 
@@ -75,13 +76,15 @@ async def _write_rooms(connection: AsyncConnection, plan: BuildingPlan, building
     """Number to id, of the plan's rooms and of those that are to go."""
     before = await _room_ids(connection)
     rows = [
-        {"building": building, "number": room.number, "floor": room.floor, "name": room.name} for room in plan.rooms
+        {"building": building, "tags": list(room.tags), **{field: getattr(room, field) for field in _ROOM}}
+        for room in plan.rooms
     ]
     await _insert(connection, Room, (row for row in rows if row["number"] not in before))
     changed = [{"id_": before[row["number"]], **row} for row in rows if row["number"] in before]
     if changed:
         statement = update(Room).where(Room.c.id == bindparam("id_"))
-        await connection.execute(statement.values(floor=bindparam("floor"), name=bindparam("name")), changed)
+        values = {name: bindparam(name, type_=Room.c[name].type) for name in ("tags", *_ROOM[1:])}
+        await connection.execute(statement.values(values), changed)
     return await _room_ids(connection)
 
 

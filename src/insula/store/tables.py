@@ -49,6 +49,10 @@ Building = Table(
     Column("rules", String(64), nullable=False),
     Column("hand_hold_s", Double, nullable=False),
     Column("empty_hold_s", Double, nullable=False, server_default="900"),
+    Column("country", String(2), nullable=False, server_default="", comment="ISO 3166-1: whose holidays"),
+    Column("subdivision", String(16), nullable=False, server_default=""),
+    Column("vacation_from", String(10), nullable=False, server_default="", comment="ISO 8601; empty: none"),
+    Column("vacation_to", String(10), nullable=False, server_default=""),
 )
 
 Room = Table(
@@ -59,6 +63,9 @@ Room = Table(
     Column("number", Integer, nullable=False),
     Column("floor", Integer, nullable=False),
     Column("name", String(200), nullable=False),
+    Column("tags", JSON, nullable=False, server_default="[]", comment="words that scopes of rules name"),
+    Column("hand_hold_s", Double, nullable=True, comment="NULL: as the building"),
+    Column("empty_hold_s", Double, nullable=True, comment="NULL: as the building"),
     UniqueConstraint("building", "number"),
     sqlite_autoincrement=True,
 )
