@@ -13,14 +13,14 @@ from insula.bootstrap import Installation, run_parts
 from insula.logs import configure
 from insula.settings import load_settings
 
-READERS = {"recorder": "recorder", "controller": "controller-1", "api": "api values"}
+READERS = {"recorder": "recorder", "controller": "controller-{instance}", "api": "api values"}
 EVERY_S = 1.0
 
 
 async def sample(at: Installation, part: str) -> None:
     while True:
         await asyncio.sleep(EVERY_S)
-        handled_at = at.bus.handled_at().get(READERS[part], 0)  # type: ignore[attr-defined]
+        handled_at = at.bus.handled_at().get(READERS[part].format(instance=at.instance), 0)  # type: ignore[attr-defined]
         if handled_at:
             figures = {"lag_ms": at.clock.real() - handled_at, "cpu_s": time.process_time()}
             sys.stdout.write(json.dumps(figures) + "\n")
