@@ -86,7 +86,7 @@ def _by_second(said: Said) -> dict[int, float]:
 
 def _worst(lags: list[dict[int, float]]) -> list[float]:
     """The worst of the parts, each second; a part that says nothing in a second is as far behind as that is long."""
-    seconds = range(min(map(min, lags)), max(map(max, lags)) + 1)
+    seconds = range(max(map(min, lags)), min(map(max, lags)) + 1)  # in which all of them were watched
     return [max(part.get(second, 1.0) for part in lags) for second in seconds]
 
 

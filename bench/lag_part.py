@@ -1,4 +1,4 @@
-"""A part as ``insula run PART`` runs it, which also prints each second how far it is behind: one JSON object a line.
+"""A part as ``insula run PART`` runs it, which also prints twice a second how far it is behind: one JSON object a line.
 
 ``lag_ms``: now less when the last record was produced that its reader of ``knx`` and ``zwave`` has dealt with, told by
 a task of the same event loop: what blocks that loop shows.
@@ -14,7 +14,7 @@ from insula.logs import configure
 from insula.settings import load_settings
 
 READERS = {"recorder": "recorder", "controller": "controller-{instance}", "api": "api values"}
-EVERY_S = 1.0
+EVERY_S = 0.5
 
 
 async def sample(at: Installation, part: str) -> None:
