@@ -17,7 +17,7 @@ class Leadership:
     def __init__(
         self,
         gateway_id: str,
-        topic: str,
+        topics: Sequence[str],
         bus: Bus,
         *,
         gained: Callable[[Positions], Awaitable[None]],
@@ -25,7 +25,7 @@ class Leadership:
     ) -> None:
         self.leads = False
         self._gateway_id = gateway_id
-        self._topic = topic
+        self._topics = topics
         self._bus = bus
         self._gained = gained
         self._lost = lost
@@ -47,7 +47,7 @@ class Leadership:
             await self._membership.close()
 
     async def _assigned(self, partitions: Sequence[Partition]) -> None:
-        begin = await self._bus.end_positions([self._topic])
+        begin = await self._bus.end_positions(self._topics)
         self.leads = True
         log.info("drives its gateway", gateway=self._gateway_id)
         await self._gained(begin)

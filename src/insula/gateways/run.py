@@ -68,9 +68,10 @@ class GatewayRunner:
         self._clock = clock
         self._name = f"gateway {gateway_id} {instance}"
         self._state = GatewayState(LastValues(gateway_id))
-        self._outbox = Outbox(channel, clock)
         self._load = BusLoad()
-        self._leadership = Leadership(gateway_id, protocol, channel.bus, gained=self._take_over, lost=self._hand_over)
+        self._leadership = Leadership(
+            gateway_id, [protocol, EVENTS.name], channel.bus, gained=self._take_over, lost=self._hand_over
+        )
         may_send = self._leadership.certain
         self._outbox = Outbox(channel, clock, may_send)
         self._commands = Commands(gateway_id, field_bus, channel.devices, self._state, self._outbox, clock, may_send)
@@ -89,7 +90,8 @@ class GatewayRunner:
             await self._leadership.open()
             if not self._leadership.leads:
                 self._outbox.stand_by()
-            commands = await self._read([self._protocol, EVENTS.name], "end", self._concerns_us)
+            start: Start = self._first if self._leadership.leads else "end"
+            commands = await self._read([self._protocol, EVENTS.name], start, self._concerns_us)
             state = await self._read([STATE.name], "beginning", _concerns_gateways)
             await self._catch_up(state)
             await self._serve_devices()
