@@ -125,6 +125,7 @@ async def main(servers: str, rate: float, file: TextIO, building: Path, urls: li
             tasks.create_task(people.give(number, wish, file))
             await asyncio.sleep(1 / rate)
     following.cancel()
+    await asyncio.wait([following])
     await bus.stop()
 
 

@@ -101,6 +101,7 @@ async def main(servers: str, rate: float, file: TextIO) -> None:
     await channel.devices.complete()
     await produce(channel, rate, file, ending)
     following.cancel()
+    await asyncio.wait([following])
     await bus.stop()
 
 

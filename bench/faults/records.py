@@ -44,6 +44,7 @@ async def read_all(campus: Campus) -> Records:
         await _read_list(channel, records)
     finally:
         following.cancel()
+        await asyncio.wait([following])
         await bus.stop()
     return records
 
