@@ -10,6 +10,7 @@ import sys
 import time
 
 from insula.bootstrap import Installation, run_parts
+from insula.bus.kafka import KafkaBus
 from insula.logs import configure
 from insula.settings import load_settings
 
@@ -20,7 +21,8 @@ EVERY_S = 0.5
 async def sample(at: Installation, part: str) -> None:
     while True:
         await asyncio.sleep(EVERY_S)
-        handled_at = at.bus.handled_at().get(READERS[part].format(instance=at.instance), 0)  # type: ignore[attr-defined]
+        assert isinstance(at.bus, KafkaBus)
+        handled_at = at.bus.handled_at().get(READERS[part].format(instance=at.instance), 0)
         if handled_at:
             figures = {"lag_ms": at.clock.real() - handled_at, "cpu_s": time.process_time()}
             sys.stdout.write(json.dumps(figures) + "\n")

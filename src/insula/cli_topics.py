@@ -1,21 +1,19 @@
 """``insula topics apply | check | asyncapi``: the topics on Apache Kafka, and what is on them."""
 
-import asyncio
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import structlog
 from cyclopts import App
 
-from insula.errors import InputError, Unavailable
+from insula.clock import SystemClock
+from insula.errors import InputError
+from insula.retry import once_there
 
 if TYPE_CHECKING:
     from insula.bus.kafka_topics import KafkaTopics
 
-log = structlog.get_logger("insula")
 topics = App(name="topics", help="The topics on Apache Kafka.")
 
-WAIT_S = 2.0
 AS_THEY_MUST_BE = "the topics are as they must be"
 
 
@@ -27,7 +25,7 @@ def apply(*, settings: Path | None = None) -> None:
     there = _topics(settings)
 
     async def work() -> None:
-        for line in await _applied(there):
+        for line in await once_there("Kafka", there.apply, SystemClock()):
             _say(line)
         _say(AS_THEY_MUST_BE)
 
@@ -58,20 +56,10 @@ def asyncapi() -> None:
     _say(document().rstrip("\n"))
 
 
-async def _applied(there: "KafkaTopics") -> list[str]:
-    while True:
-        try:
-            return await there.apply()
-        except Unavailable as error:
-            log.warning("waiting for Kafka", why=str(error))
-            await asyncio.sleep(WAIT_S)
-
-
 def _topics(file: Path | None) -> "KafkaTopics":
     from insula.bus.kafka_client import admin_client
     from insula.bus.kafka_topics import KafkaTopics
     from insula.cli import _settings
-    from insula.clock import SystemClock
 
     bus = _settings(file).bus
     if bus.kind != "kafka":

@@ -1,6 +1,7 @@
 """What a part needs may go away at any moment and come back: then the part begins again."""
 
 from collections.abc import Awaitable, Callable
+from typing import TypeVar
 
 import structlog
 
@@ -11,6 +12,7 @@ log = structlog.get_logger("insula")
 
 AGAIN_S = 1.0
 """So long after (real time)."""
+T = TypeVar("T")
 
 
 async def begin_again(name: str, run: Callable[[], Awaitable[None]], clock: Clock) -> None:
@@ -21,4 +23,17 @@ async def begin_again(name: str, run: Callable[[], Awaitable[None]], clock: Cloc
             return
         except* Unavailable as gone:
             log.warning("begins again", part=name, why=str(first_of(gone)))
+        await clock.real_sleep(AGAIN_S)
+
+
+async def once_there(what: str, ask: Callable[[], Awaitable[T]], clock: Clock) -> T:
+    """The answer, as soon as ``what`` gives one; says what it waits for, and when that changes."""
+    told = ""
+    while True:
+        try:
+            return await ask()
+        except Unavailable as error:
+            if str(error) != told:
+                log.warning(f"waiting for {what}", why=str(error))
+            told = str(error)
         await clock.real_sleep(AGAIN_S)

@@ -18,10 +18,10 @@ from insula.alerts.conditions import (
     of_device,
     of_gateway,
     of_part,
-    taken_away,
 )
 from insula.alerts.orders import Order, Orders
 from insula.building.vitals import SILENT_MIN, Vitals, silent_after, vitals
+from insula.bus.health import taken_away
 from insula.messages import Alert, AlertEvent, Command, Health, Origin, Point
 from tests.a_room import BLIND, NOON, SENSOR, devices, points, reading
 

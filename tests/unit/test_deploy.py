@@ -106,7 +106,6 @@ def test_the_image_runs_as_nobody_in_particular_and_is_watched() -> None:
 
 def test_the_unit_of_systemd() -> None:
     unit = configparser.ConfigParser(interpolation=None, strict=False)
-    unit.optionxform = str  # type: ignore[assignment,method-assign]
     unit.read(DEPLOY / "insula@.service")
     assert "insula run %i" in unit["Service"]["ExecStart"]
     assert set(re.findall(r"INSULA_\w+", unit["Service"]["Environment"])) <= names_of_settings()

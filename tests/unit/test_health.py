@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
-from insula.api.health import GONE_AFTER_MS, SILENT_AFTER_MS, HealthBoard
+from insula.api.health import HealthBoard
 from insula.bus.channel import Channel
 from insula.bus.devices import DeviceIndex
+from insula.bus.health import GONE_MS, SILENT_MS
 from insula.bus.memory import MemoryBus
 from insula.clock import ManualClock, settle
 from insula.messages import Health
@@ -38,13 +39,13 @@ def health(part: str, instance: str, clock: ManualClock) -> Health:
 async def test_who_is_silent_degrades(clock: ManualClock) -> None:
     async with board(clock, health("recorder", "north", clock)) as it:
         assert it.report()["status"] == "ok"
-        await clock.advance(SILENT_AFTER_MS / 1000 + 1)
+        await clock.advance(SILENT_MS / 1000 + 1)
         assert it.report()["why"] == ["recorder/north: silent for 16 s"]
 
 
 async def test_who_was_replaced_is_forgotten(clock: ManualClock) -> None:
     async with board(clock, health("recorder", "old", clock), health("gateway", "knx", clock)) as it:
-        await clock.advance(GONE_AFTER_MS / 1000 + 1)
+        await clock.advance(GONE_MS / 1000 + 1)
         assert [line.partition(":")[0] for line in it.report()["why"]] == ["gateway/knx", "recorder/old"]
         await it._channel.send(health("recorder", "new", clock))
         async with asyncio.timeout(10):

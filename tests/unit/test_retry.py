@@ -3,10 +3,11 @@
 import asyncio
 
 import pytest
+from structlog.testing import capture_logs
 
 from insula.clock import ManualClock
 from insula.errors import InputError, Unavailable
-from insula.retry import AGAIN_S, begin_again
+from insula.retry import AGAIN_S, begin_again, once_there
 
 
 async def test_it_begins_again_until_it_ends_by_itself(clock: ManualClock) -> None:
@@ -30,3 +31,18 @@ async def test_what_is_wrong_stays_wrong(clock: ManualClock) -> None:
 
     with pytest.raises(InputError, match="no such rule set"):
         await begin_again("directory", run, clock)
+
+
+async def test_what_is_not_there_yet_is_asked_again(clock: ManualClock) -> None:
+    answers = [Unavailable("refused"), Unavailable("refused"), Unavailable("no schema")]
+
+    async def ask() -> str:
+        if answers:
+            raise answers.pop(0)
+        return "0005"
+
+    with capture_logs() as said:
+        asking = asyncio.create_task(once_there("the database", ask, clock))
+        await clock.advance(AGAIN_S * 3)
+    assert await asking == "0005"
+    assert [line["why"] for line in said] == ["refused", "no schema"]

@@ -5,16 +5,14 @@ that what is open stays open; a kind that is missing is well. What a dead gatewa
 devices' silence is none.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from insula.alerts.orders import Order
 from insula.building.vitals import Vitals, silent_after
+from insula.bus.health import SILENT_MS
 from insula.messages import AlertKind, DeviceRecord, Health, Severity
 
-HEALTH_SILENT_MS = 15_000
-"""Parts say how they are every 5 s, real time."""
-GONE_MS = 600_000
 RETURN_MS = 60_000
 """A gateway that came back has so long to tell what it knows (building's clock)."""
 DEAD_MS = 60_000
@@ -68,16 +66,9 @@ def ailing(health: Health | None, real: int) -> str:
     if health is None:
         return "it does not run"
     silent_ms = real - health.at
-    if silent_ms > HEALTH_SILENT_MS:
+    if silent_ms > SILENT_MS:
         return "it says nothing any more"
     return (health.why or "degraded") if health.status != "ok" else ""
-
-
-def taken_away(health: Health, others: Iterable[Health], real: int) -> bool:
-    """Whether it has been silent for ten minutes while another does the same work: nobody waits for it any more."""
-    if real - health.at <= GONE_MS:
-        return False
-    return any(other.part == health.part and real - other.at <= HEALTH_SILENT_MS for other in others)
 
 
 def of_part(name: str, health: Health, real: int, limits: Limits) -> Found:

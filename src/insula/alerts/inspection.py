@@ -8,6 +8,7 @@ from insula.alerts.conditions import DEVICE_KINDS, GATEWAY_KINDS, NOTHING_KNOWN,
 from insula.alerts.known import Known
 from insula.building.vitals import vitals
 from insula.bus.channel import Reader
+from insula.bus.health import taken_away
 from insula.clock import Clock
 from insula.messages import AlertEvent, DeviceRecord
 
@@ -34,7 +35,7 @@ class Inspection:
         now, real = self._clock.now(), self._clock.real()
         parts = dict(self._known.parts())
         for name, health in parts.items():
-            gone = conditions.taken_away(health, parts.values(), real)
+            gone = taken_away(health, parts.values(), real)
             found = {} if gone else conditions.of_part(name, health, real, self._limits)
             yield from self._book.judge(part_subject(name), PART_KINDS, found, now, real)
 

@@ -1,6 +1,5 @@
 """Alerts over HTTP: those that are open, those of before, and a person's word that one was seen."""
 
-import asyncio
 from typing import Annotated, Any
 
 import msgspec
@@ -8,17 +7,15 @@ from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from insula.api.board import StateBoard
 from insula.api.errors import NotFound, RequestError
-from insula.bus.channel import Channel, Received
+from insula.bus.channel import Channel
 from insula.clock import Clock
 from insula.errors import Unavailable
 from insula.messages import Acknowledge, Alert, Origin, Text
 from insula.store.alerts import Place, list_alerts
 from insula.store.engine import Store
 
-ALERT = "alert/"
-ANSWER_WITHIN_S = 2.0
-"""So long a request waits for the part alerts (real time)."""
 All = Annotated[bool, QueryParameter(description="also those that are over, the last raised first")]
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="alerts a page")]
 Before = Annotated[str, QueryParameter(description="`after` of the page before: the next one")]
@@ -33,65 +30,32 @@ class Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 class AlertBoard:
     """The alerts that are open, as topic ``state`` has them."""
 
-    def __init__(self, channel: Channel, clock: Clock) -> None:
+    def __init__(self, board: StateBoard, channel: Channel, clock: Clock) -> None:
+        self._board = board
         self._channel = channel
         self._clock = clock
-        self._alerts: dict[str, Alert] = {}
-        self._changed = asyncio.Condition()
-
-    async def run(self) -> None:
-        reader = await self._channel.read(
-            ["state"], name="api alerts", start="beginning", wanted=lambda record: record.key.startswith(ALERT)
-        )
-        try:
-            while True:
-                batch = await reader.batch()
-                async with self._changed:
-                    for received in batch:
-                        self._take(received)
-                    self._changed.notify_all()
-        finally:
-            await reader.close()
-
-    def _take(self, received: Received) -> None:
-        match received.message:
-            case Alert(cleared_at=0) as alert:
-                self._alerts[alert.key] = alert
-            case _:
-                self._alerts.pop(received.record.key.removeprefix(ALERT), None)
 
     def open(self) -> list[Alert]:
         """The last raised first."""
-        return sorted(self._alerts.values(), key=lambda alert: (-alert.raised_at, alert.key))
+        return sorted(self._board.alerts.values(), key=lambda alert: (-alert.raised_at, alert.key))
 
     async def acknowledge(self, key: str, by: str) -> Alert:
         """Returns when the part alerts has written it down. Raises NotFound, and Unavailable when it does not."""
-        alert = self._alerts.get(key)
+        alert = self._board.alerts.get(key)
         if alert is None:
             raise NotFound(f"no open alert {key}")
         wish = Acknowledge(at=self._clock.real(), alert_id=alert.id, key=key, by=Origin(kind="user", name=by))
-        answer = asyncio.create_task(self._acknowledged(alert), name="acknowledged")
-        timer = asyncio.create_task(self._clock.real_sleep(ANSWER_WITHIN_S), name="answer in time")
-        try:
-            await self._channel.send(wish)
-            await asyncio.wait({answer, timer}, return_when=asyncio.FIRST_COMPLETED)
-            if not answer.done():
-                raise Unavailable("the part alerts does not answer; nothing was acknowledged")
-            return answer.result()
-        finally:
-            answer.cancel()
-            timer.cancel()
+        await self._channel.send(wish)
+        if not await self._board.until(lambda: self._answer(alert) is not None):
+            raise Unavailable("the part alerts does not answer; nothing was acknowledged")
+        return self._answer(alert) or alert
 
-    async def _acknowledged(self, asked: Alert) -> Alert:
-        """Also when it is over meanwhile."""
-        async with self._changed:
-            while True:
-                alert = self._alerts.get(asked.key)
-                if alert is None or alert.id != asked.id:
-                    return asked
-                if alert.acknowledged_at:
-                    return alert
-                await self._changed.wait()
+    def _answer(self, asked: Alert) -> Alert | None:
+        """As it was acknowledged; also when it is over meanwhile. None: not yet."""
+        alert = self._board.alerts.get(asked.key)
+        if alert is None or alert.id != asked.id:
+            return asked
+        return alert if alert.acknowledged_at else None
 
 
 def alert_routes(board: AlertBoard, store: Store) -> list[HTTPRouteHandler]:

@@ -47,13 +47,12 @@ class Api:
     health: HealthBoard
     window: BusWindow
     board: StateBoard
-    alerts: AlertBoard
 
     async def run(self) -> None:
         """Follow the bus, for ever; the beacons are to be loaded before (``places.load``). The streams end with it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for part in (self.places, self.commands, self.values, self.health, self.board, self.alerts):
+                for part in (self.places, self.commands, self.values, self.health, self.board):
                     name = f"api {type(part).__name__}"
                     tasks.create_task(begin_again(name, part.run, self.clock), name=name)
                 tasks.create_task(tell_health(self.channel, self.clock, self._health))
@@ -70,7 +69,7 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
     values = LastValues(channel, clock, commands.saw)
     health, window = HealthBoard(channel, clock), BusWindow(channel)
     board = StateBoard(channel, clock)
-    alerts = AlertBoard(channel, clock)
+    alerts = AlertBoard(board, channel, clock)
     devices = DeviceHealth(channel, values, health, alerts, clock)
     legacy = legacy_router(LegacyApi(places, commands, values, store, clock))
     modern = Router(
@@ -94,7 +93,7 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
         exception_handlers={Exception: problem},
         logging_config=None,
     )
-    return Api(channel, clock, instance, app, places, commands, values, health, window, board, alerts)
+    return Api(channel, clock, instance, app, places, commands, values, health, window, board)
 
 
 def _command_route(commands: Commands) -> Any:

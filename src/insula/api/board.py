@@ -1,4 +1,4 @@
-"""Leases and rooms as topic ``state`` has them, and waiting until it says what was asked for."""
+"""Leases, rooms and open alerts as topic ``state`` has them, and waiting until it says what was asked for."""
 
 import asyncio
 from collections.abc import Callable
@@ -6,18 +6,19 @@ from collections.abc import Callable
 from insula.bus.channel import Channel, Received
 from insula.bus.port import Record
 from insula.clock import Clock
-from insula.messages import Lease, RoomRecord
+from insula.messages import Alert, Lease, RoomRecord
 
 ANSWER_WITHIN_S = 2.0
 """So long a request waits for what it asked for (real time)."""
 
 
 class StateBoard:
-    """``leases`` by device, ``rooms`` by id."""
+    """``leases`` by device, ``rooms`` by id, ``alerts`` that are open by key."""
 
     def __init__(self, channel: Channel, clock: Clock) -> None:
         self.leases: dict[int, Lease] = {}
         self.rooms: dict[int, RoomRecord] = {}
+        self.alerts: dict[str, Alert] = {}
         self._channel = channel
         self._clock = clock
         self._changed = asyncio.Condition()
@@ -41,6 +42,10 @@ class StateBoard:
                 self.leases[lease.device_id] = lease
             case RoomRecord() as room:
                 self.rooms[room.room_id] = room
+            case Alert(cleared_at=0) as alert:
+                self.alerts[alert.key] = alert
+            case _ if kind == "alert":
+                self.alerts.pop(id_, None)
             case None if id_.isdecimal() and kind == "lease":
                 self.leases.pop(int(id_), None)
             case None if id_.isdecimal():
@@ -63,4 +68,4 @@ class StateBoard:
 
 
 def _wanted(record: Record) -> bool:
-    return record.key.startswith(("lease/", "room/"))
+    return record.key.startswith(("lease/", "room/", "alert/"))

@@ -6,18 +6,12 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
 from insula.bus.channel import Channel
+from insula.bus.health import SILENT_MS, taken_away
 from insula.clock import Clock
 from insula.messages import Health
 
-SILENT_AFTER_MS = 15_000
-GONE_AFTER_MS = 600_000
-"""Who has been silent for so long, while another does the same work, was taken away."""
-
-
 OFFSET_MS = 2_000
 """Ages, expiry and leases go wrong on a host whose clock is off by so much."""
-SHARED = ("directory", "recorder", "history", "controller", "alerts", "api")
-"""Any of these does the work of all of its part; a gateway is alone."""
 
 
 class HealthBoard:
@@ -47,7 +41,9 @@ class HealthBoard:
 
     def report(self) -> dict[str, Any]:
         """``status`` is ``degraded`` when any part is, or is silent for 15 s, or the bus makes publishers wait."""
-        parts = {name: self._part(health) for name, health in sorted(self._last.items()) if not self._gone(health)}
+        last, now = self._last.values(), self._clock.real()
+        gone = {name for name, health in self._last.items() if taken_away(health, last, now)}
+        parts = {name: self._part(health) for name, health in sorted(self._last.items()) if name not in gone}
         slow = dict(self._channel.bus.slow_readers())
         bad = [name for name, part in parts.items() if part["status"] != "ok"]
         return {
@@ -58,17 +54,10 @@ class HealthBoard:
             "bus": {"slow": slow, "dropped_resends": self._channel.bus.dropped()},
         }
 
-    def _gone(self, health: Health) -> bool:
-        now = self._clock.real()
-        if health.part not in SHARED or now - health.at <= GONE_AFTER_MS:
-            return False
-        same = (other for other in self._last.values() if other.part == health.part)
-        return any(now - other.at <= SILENT_AFTER_MS for other in same)
-
     def _part(self, health: Health) -> dict[str, Any]:
         silent_ms = self._clock.real() - health.at
         offset = health.clock_offset_ms
-        why = [f"silent for {silent_ms // 1000} s"] if silent_ms > SILENT_AFTER_MS else []
+        why = [f"silent for {silent_ms // 1000} s"] if silent_ms > SILENT_MS else []
         if abs(offset) >= OFFSET_MS:
             side = "ahead of" if offset > 0 else "behind"
             why.append(f"its host's clock is {abs(offset) / 1000:.1f} s {side} the broker's")

@@ -1,6 +1,6 @@
 """How a part tells the others how it is: key ``health/<part>/<instance>`` on topic ``state``."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 
 import msgspec
 import structlog
@@ -13,6 +13,18 @@ from insula.messages import Health
 log = structlog.get_logger("insula.health")
 
 EVERY_S = 5.0
+SILENT_MS = 15_000
+"""Who has told nothing for so long (real time) is away, or hangs."""
+GONE_MS = 600_000
+"""Who has been silent for so long, while another does the same work, was taken away."""
+
+
+def taken_away(health: Health, others: Iterable[Health], real: int) -> bool:
+    """Whether nobody waits for it any more. ``others``: the last of every process; a gateway is the only one of its
+    name. ``real``: now (ms)."""
+    if health.part == "gateway" or real - health.at <= GONE_MS:
+        return False
+    return any(other.part == health.part and real - other.at <= SILENT_MS for other in others)
 
 
 async def tell_health(channel: Channel, clock: Clock, health: Callable[[], Awaitable[Health]]) -> None:
