@@ -11,6 +11,7 @@ from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from insula.bus.kafka_client import Link, admin_client, answers, error_of, few_arenas, unavailable
 from insula.bus.kafka_clock import BrokerClock
+from insula.bus.kafka_group import partitions_of
 from insula.bus.kafka_readers import KafkaMembership, KafkaSubscription
 from insula.bus.kafka_sender import Sender
 from insula.bus.kafka_tenure import Tenure
@@ -118,7 +119,7 @@ class KafkaBus:
         self._readers.append(reader)
         try:
             if group is None:
-                await reader.open_alone(partitions_of(topics))
+                await reader.open_alone(topics)
             else:
                 await reader.open(topics)
         except BaseException:
@@ -170,16 +171,24 @@ class KafkaBus:
         low, high = await asyncio.gather(
             self._offsets(places, OffsetSpec.earliest()), self._offsets(places, OffsetSpec.latest())
         )
-        if start == "beginning":
-            first: Mapping[Partition, int] = low
-        elif start == "end":
-            first = high
+        if isinstance(start, Mapping):
+            first: Mapping[Partition, int] = {**low, **start}
         else:
-            first = {**low, **start}
+            first = low if start == "beginning" else high
         return {place: min(max(wishes.get(place, first[place]), low[place]), high[place]) for place in places}
 
     async def end_positions(self, topics: Sequence[str]) -> dict[Partition, int]:
-        return await self._offsets(partitions_of(topics), OffsetSpec.latest())
+        return await self.ends_of(partitions_of(topics))
+
+    async def ends_of(self, places: Sequence[Partition]) -> dict[Partition, int]:
+        return await self._offsets(places, OffsetSpec.latest())
+
+    async def positions_at(self, places: Sequence[Partition], moment: int) -> Positions:
+        """Of the first records that were produced at ``moment`` (ms) or later; where there is none, after the last."""
+        found, ends = await asyncio.gather(
+            self._offsets(places, OffsetSpec.for_timestamp(moment)), self.ends_of(places)
+        )
+        return {place: offset if offset >= 0 else ends[place] for place, offset in found.items()}
 
     async def _offsets(self, places: Sequence[Partition], which: OffsetSpec) -> dict[Partition, int]:
         """Raises Unavailable."""
@@ -224,7 +233,3 @@ class KafkaBus:
 
     def clock_offset_ms(self) -> int:
         return self._broker_clock.offset_ms()
-
-
-def partitions_of(topics: Sequence[str]) -> list[Partition]:
-    return [(topic, number) for topic in topics for number in range(TOPICS[topic].partitions)]
