@@ -78,8 +78,8 @@ class KafkaSubscription:
 
     async def follow(self, partitions: Sequence[Partition], since: int) -> Positions:
         partitions = [place for place in partitions if place not in self._share.held]
-        begin = await self._bus.positions_at(partitions, since)
-        end = await self._bus.ends_of(partitions)
+        begin = await self._bus.offsets.since(partitions, since)
+        end = await self._bus.offsets.end(partitions)
         self._positions.update(begin)
         self._share.held.update(partitions)
         self._tell(partitions, Consumer.incremental_assign, begin)
