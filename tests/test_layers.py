@@ -21,13 +21,14 @@ MAY_IMPORT = {
     "retry": {"errors", "clock"},
     "bus": FOUNDATION,
     "building": FOUNDATION,
+    "access": {"errors"},
     "gateways": FOUNDATION | {"bus"},
     "controller": FOUNDATION | {"bus", "building"},
     "alerts": FOUNDATION | {"bus", "building"},
-    "store": FOUNDATION | {"bus", "building"},
+    "store": FOUNDATION | {"bus", "building", "access"},
     "recorder": FOUNDATION | {"bus", "building", "store"},
     "directory": FOUNDATION | {"bus", "building", "store"},
-    "api": FOUNDATION | {"bus", "building", "store", "retry"},
+    "api": FOUNDATION | {"access", "bus", "building", "store", "retry"},
     "simulator": FOUNDATION | {"building", "http"},
 }
 """A package and what it may import of Insula besides itself. The rest (bootstrap, demo, cli) may import all."""

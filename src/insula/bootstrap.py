@@ -55,6 +55,8 @@ class Installation:
     http: socket.socket | None = None
     """Listening already, if the API is among the parts."""
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+    new_admin: str = ""
+    """The password of the administrator that was made at this start and given one; to be said once, in no log."""
 
     @property
     def store(self) -> "Store":
@@ -290,9 +292,17 @@ class ApiServer:
 
         assert self.at.http is not None, "the API listens before its part is made"
         await self.api.places.load()
+        await self._first_admin()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.api.run(), name="api")
             tasks.create_task(serve(self.api.app, self.at.http, self.at.ready.set), name="http")
+
+    async def _first_admin(self) -> None:
+        from insula.store.first_admin import first_admin
+
+        given = self.at.settings.admin_password
+        made = await first_admin(self.at.store, self.at.clock, given)
+        self.at.new_admin = made if made != given else ""
 
 
 _MAKERS: dict[str, Callable[[Installation], Part]] = {

@@ -152,11 +152,13 @@ class AlertSettings(Section, frozen=True, kw_only=True):
 
 class Settings(Section, frozen=True, kw_only=True):
     """``instance`` tells processes of the same part apart, in /health; empty: the host's name, or with the bus in
-    memory ``1``. ``heartbeat``: a file that the process touches while it lives; empty: none."""
+    memory ``1``. ``heartbeat``: a file that the process touches while it lives; empty: none. ``admin_password``: of the
+    first administrator, whom a new installation makes; empty: one is thought up and said once."""
 
     data: str = "data"
     instance: str = ""
     heartbeat: str = ""
+    admin_password: str = ""
     api: ApiSettings = ApiSettings()
     bus: BusSettings = BusSettings()
     database: DatabaseSettings = DatabaseSettings()
@@ -165,6 +167,10 @@ class Settings(Section, frozen=True, kw_only=True):
     recorder: RecorderSettings = RecorderSettings()
     history: HistorySettings = HistorySettings()
     alerts: AlertSettings = AlertSettings()
+
+    def __repr__(self) -> str:
+        """Without its secrets."""
+        return f"Settings(data={self.data!r}, instance={self.instance!r}, api={self.api!r}, bus={self.bus!r})"
 
     @property
     def database_url(self) -> str:

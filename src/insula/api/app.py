@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from litestar import Litestar, Router, get
@@ -10,8 +11,10 @@ from litestar.params import FromPath
 
 from insula import __version__
 from insula.api.alerts import AlertBoard, alert_routes
+from insula.api.asking import Asking
 from insula.api.board import StateBoard
 from insula.api.bus import BusWindow, bus_routes
+from insula.api.changing import Changing
 from insula.api.commands import Commands
 from insula.api.devices import DeviceHealth, device_health_route
 from insula.api.errors import NotFound
@@ -20,9 +23,12 @@ from insula.api.health import HealthBoard, health_route
 from insula.api.history import history_route
 from insula.api.leases import lease_routes
 from insula.api.legacy import LegacyApi, legacy_router
+from insula.api.people import People
 from insula.api.places import Places
 from insula.api.problems import problem
 from insula.api.rules import rule_routes
+from insula.api.sessions import session_routes
+from insula.api.users import audit_route, right_routes, team_routes, user_routes
 from insula.api.values import LastValues
 from insula.api.why import why_route
 from insula.bus.channel import Channel
@@ -70,6 +76,8 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
     health, window = HealthBoard(channel, clock), BusWindow(channel)
     board = StateBoard(channel, clock)
     alerts = AlertBoard(board, channel, clock)
+    people = People(store, board, clock)
+    changing = Changing(store, people, clock)
     devices = DeviceHealth(channel, values, health, alerts, clock)
     legacy = legacy_router(LegacyApi(places, commands, values, store, clock))
     modern = Router(
@@ -83,6 +91,11 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
             why_route(channel, store, clock),
             history_route(channel, store, clock),
             *alert_routes(alerts, store),
+            *session_routes(changing),
+            *user_routes(changing),
+            *team_routes(changing),
+            *right_routes(changing),
+            audit_route(changing),
             device_health_route(devices),
         ],
         exception_handlers={Exception: problem},
@@ -91,6 +104,7 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
         route_handlers=[legacy, modern, health_route(health)],
         openapi_config=OpenAPIConfig(title="Insula", version=__version__, path="/schema"),
         exception_handlers={Exception: problem},
+        middleware=[partial(Asking, people=people)],
         logging_config=None,
     )
     return Api(channel, clock, instance, app, places, commands, values, health, window, board)

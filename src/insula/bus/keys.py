@@ -8,6 +8,7 @@ from insula.messages import (
     Health,
     LampLight,
     Lease,
+    RightsVersion,
     RoomRecord,
     RuleSet,
     StateValue,
@@ -15,11 +16,13 @@ from insula.messages import (
 
 RULES_KEY = "rules/building"
 SETTINGS_KEY = "settings/building"
+RIGHTS_KEY = "rights/building"
 
 STATE_TYPES: dict[str, type[StateValue]] = {
     "lease": Lease,
     "rules": RuleSet,
     "settings": BuildingSettings,
+    "rights": RightsVersion,
     "room": RoomRecord,
     "gateway": GatewayRecord,
     "learned": LampLight,
@@ -70,6 +73,8 @@ def state_key(value: StateValue) -> str:
             return alert_key(value.key)
         case RuleSet():
             return RULES_KEY
+        case RightsVersion():
+            return RIGHTS_KEY
     return SETTINGS_KEY
 
 
