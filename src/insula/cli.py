@@ -31,6 +31,7 @@ app.command("insula.cli_status:status", help="Parts, gateways, devices and alert
 app.command("insula.cli_status:alerts", help="Alerts: list, acknowledge.")
 app.command("insula.cli_users:user", help="Who may sign in: add, list, password, close, open, remove.")
 app.command("insula.cli_users:right", help="Who may do what where: give, list, take.")
+app.command("insula.cli_users:token", help="By what this machine's command line is known to the API.")
 app.command("insula.cli_db:db", help="The database's tables: upgrade.")
 app.command("insula.cli_backup:backup", help="All that the database holds, as one file, while Insula runs.")
 app.command("insula.cli_backup:restore", help="Put a backup into an empty database, of either kind.")

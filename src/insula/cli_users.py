@@ -98,6 +98,17 @@ def remove(name: str, *, data: DataFolder = None, settings: SettingsFile = None)
     _change(_settings(settings, data=data), "user removed", name, change)
 
 
+def token(*, url: str = "http://127.0.0.1:8080") -> None:
+    """By what this machine's command line is known to the API at this address: for other programs of its owner, as in
+    `curl -H "Authorization: Bearer $(insula token)" ...`."""
+    from insula.console import token_for
+
+    found = token_for(url)
+    if not found:
+        raise InputError(f"{url}: no token of it is here: run this in its folder, or say INSULA_DATA or INSULA_TOKEN")
+    _say(found)
+
+
 # --- rights
 
 

@@ -117,7 +117,7 @@ async def test_who_moves_by_hand_is_told(home: House) -> None:
         (blind.device_id, "switch", 80),
         (home.device(1, "valve").device_id, "unknown", 66),
     ]
-    assert "by somebody, over the API; Z-Wave took it" in entries[0]["text"]
+    assert "by console, over the API; Z-Wave took it" in entries[0]["text"]
     assert "by hand at the wall: 1.1.200 wrote on the bus" in entries[1]["text"]
     assert "by a program that does not say who it is; KNX took it" in entries[2]["text"]
 
@@ -148,7 +148,7 @@ async def test_a_refusal_names_who_holds_the_device(home: House) -> None:
     await settle()
     entries = await told(home, 2)
     assert entries[-1]["outcome"] == "refused"
-    assert "refused 01:00:10: held by user until 02:00" in entries[-1]["text"]
+    assert "refused 01:00:10: held by user console until 02:00" in entries[-1]["text"]
 
 
 async def test_pages_go_back_in_time(home: House) -> None:

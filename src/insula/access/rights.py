@@ -10,6 +10,10 @@ Level = Literal["see", "drive", "manage"]
 RANK: Mapping[Level, int] = {"see": 1, "drive": 2, "manage": 3}
 
 
+CONSOLE_ID = 0
+"""Of who has the token that each API process writes into its data folder: whoever can read that can do all."""
+
+
 class Place(msgspec.Struct, frozen=True):
     """Where a right counts: a site, a building, a floor of a building, or a room; by ids, a floor by its number."""
 
@@ -59,8 +63,23 @@ class Person(msgspec.Struct, frozen=True):
         if self.rooms is not None and room.room not in self.rooms:
             return None
         found = highest(right.level for right in self.rights if right.covers(room) and (there or not right.there))
-        own: Level | None = "manage" if self.admin else found
-        return own if own is None or RANK[own] <= RANK[self.limit] else self.limit
+        return self._limited("manage" if self.admin else found)
+
+    def everywhere(self, buildings: Iterable[tuple[int, int]]) -> Level | None:
+        """What the person may do in every room, those to come too, and with what is of no room. ``buildings``: all
+        there are, each with its site."""
+        if self.rooms is not None:
+            return None
+        levels = [self._in_building(building, site) for building, site in buildings]
+        return self._limited("manage" if self.admin else lowest(levels))
+
+    def _in_building(self, building: int, site: int) -> Level | None:
+        """In all of it."""
+        whole = (Place(site=site), Place(building=building))
+        return highest(right.level for right in self.rights if right.place in whole and not right.there)
+
+    def _limited(self, level: Level | None) -> Level | None:
+        return level if level is None or RANK[level] <= RANK[self.limit] else self.limit
 
     def may(self, level: Level, room: RoomPlace, *, there: bool = False) -> bool:
         found = self.level(room, there=there)
@@ -69,3 +88,13 @@ class Person(msgspec.Struct, frozen=True):
 
 def highest(levels: Iterable[Level]) -> Level | None:
     return max(levels, key=RANK.__getitem__, default=None)
+
+
+def lowest(levels: Iterable[Level | None]) -> Level | None:
+    """None: there are none, or one of them is None."""
+    found: list[Level] = []
+    for level in levels:
+        if level is None:
+            return None
+        found.append(level)
+    return min(found, key=RANK.__getitem__, default=None)

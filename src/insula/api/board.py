@@ -21,6 +21,8 @@ class StateBoard:
         self.rooms: dict[int, RoomRecord] = {}
         self.alerts: dict[str, Alert] = {}
         self.rights = -1
+        self.places = 0
+        """Another number when a room has come, gone, or is on another floor."""
         self._channel = channel
         self._clock = clock
         self._changed = asyncio.Condition()
@@ -43,6 +45,8 @@ class StateBoard:
             case Lease() as lease:
                 self.leases[lease.device_id] = lease
             case RoomRecord() as room:
+                before = self.rooms.get(room.room_id)
+                self.places += before is None or (before.floor, before.building) != (room.floor, room.building)
                 self.rooms[room.room_id] = room
             case RightsVersion(version=version):
                 self.rights = version
@@ -53,7 +57,7 @@ class StateBoard:
             case None if id_.isdecimal() and kind == "lease":
                 self.leases.pop(int(id_), None)
             case None if id_.isdecimal():
-                self.rooms.pop(int(id_), None)
+                self.places += self.rooms.pop(int(id_), None) is not None
 
     async def until(self, true: Callable[[], bool]) -> bool:
         """Whether it becomes so within 2 s."""

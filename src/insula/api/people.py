@@ -1,14 +1,15 @@
 """From whom a request is: by the cookie of a session, or an API token."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from hmac import compare_digest
 
 import msgspec
 
 from insula.access.attempts import refused_until
 from insula.access.passwords import hashed, is_outdated, is_right
-from insula.access.rights import Person, RoomPlace
+from insula.access.rights import CONSOLE_ID, Level, Person, RoomPlace
 from insula.access.secret import TOKEN, digest, new_secret
 from insula.api.board import StateBoard
 from insula.api.errors import TooMany, Unauthorized
@@ -22,6 +23,7 @@ from insula.store.sessions import SEEN_EVERY_MS, add_session, find_session, find
 
 KEPT_MS = 60_000
 """Who a secret belongs to is looked up again after so long (real time), or when rights change."""
+FOR_EVER = 1 << 62
 MOST_KEPT = 10_000
 AT_ONCE = 2
 """Passwords that are checked at the same time: each takes 19 MiB."""
@@ -29,12 +31,15 @@ AT_ONCE = 2
 
 @dataclass(frozen=True, slots=True)
 class Signed:
-    """``digest``: of the session's or the token's secret; ``until``: when it is to be looked up again (ms)."""
+    """``digest``: of the session's or the token's secret; ``until``: when it is to be looked up again (ms).
+    ``levels``: what the person may do in which room; ``everywhere``: in every room, those to come too."""
 
     person: Person
     digest: str
     token: bool
     until: int
+    levels: Mapping[int, Level]
+    everywhere: Level | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,9 @@ class People:
         self._store = store
         self._board = board
         self._clock = clock
-        self._version = -1
+        self.console = new_secret(TOKEN)
+        """For the command line on this machine: known in this process alone."""
+        self._version = (-1, -1)
         self._kept: dict[str, Signed] = {}
         self._places: dict[int, RoomPlace] | None = None
         self._hashing = asyncio.Semaphore(AT_ONCE)
@@ -79,8 +86,9 @@ class People:
         self._places = None
 
     def _drop_outdated(self) -> None:
-        if self._board.rights != self._version:
-            self._version = self._board.rights
+        version = (self._board.rights, self._board.places)
+        if version != self._version:
+            self._version = version
             self.forget()
 
     async def _find(self, secret: str, look_up: Callable[[str, int], Awaitable[Signed | None]]) -> Signed | None:
@@ -109,9 +117,18 @@ class People:
         if now >= session.seen_at + SEEN_EVERY_MS:
             async with self._store.write() as connection:
                 await session_used(connection, sum_, now)
-        return Signed(person, sum_, False, min(now + KEPT_MS, session.ends_at))
+        return await self._signed(person, sum_, False, min(now + KEPT_MS, session.ends_at))
+
+    async def _signed(self, person: Person, sum_: str, token: bool, until: int) -> Signed:
+        places = (await self.places()).values()
+        found = {place.room: person.level(place) for place in places}
+        levels = {room: level for room, level in found.items() if level is not None}
+        everywhere = person.everywhere({(place.building, place.site) for place in places})
+        return Signed(person, sum_, token, until, levels, everywhere)
 
     async def _token(self, sum_: str, now: int) -> Signed | None:
+        if compare_digest(sum_, digest(self.console)):
+            return await self._signed(Person(CONSOLE_ID, "console", admin=True), sum_, True, FOR_EVER)
         async with self._store.read() as connection:
             token = await find_token(connection, sum_, now)
             person = None if token is None else await find_person(connection, token.account)
@@ -119,7 +136,7 @@ class People:
             return None
         rooms = None if token.rooms is None else frozenset(token.rooms)
         limited = msgspec.structs.replace(person, limit=token.level, rooms=rooms)
-        return Signed(limited, sum_, True, min(now + KEPT_MS, token.ends_at or now + KEPT_MS))
+        return await self._signed(limited, sum_, True, min(now + KEPT_MS, token.ends_at or now + KEPT_MS))
 
     # --- signing in
 

@@ -25,11 +25,11 @@ Answer = Response[Any]
 
 
 def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
-    @get("/rules", summary="The rules in force", tags=["rules"])
+    @get("/", summary="The rules in force", tags=["rules"])
     async def rules(form: Form = "json") -> Answer:
         return _answer(await in_force(store), form)
 
-    @put("/rules", summary="Put rules in force, as TOML or JSON", tags=["rules"])
+    @put("/", summary="Put rules in force, as TOML or JSON", tags=["rules"])
     async def apply(request: Request[Any, Any, Any], by: By = "") -> dict[str, Any]:
         """The body: TOML (``application/toml``), or a JSON object with ``name`` and ``rules``. Nothing is changed
         unless every rule compiles and names known values; ``faults`` says what is wrong and where."""
@@ -37,16 +37,16 @@ def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
         before = await in_force(store)
         return _summary(await put_rules(store, ruleset, text, by, clock.real(), before))
 
-    @get("/rules/versions", summary="Every version of the rules, the newest first", tags=["rules"])
+    @get("/versions", summary="Every version of the rules, the newest first", tags=["rules"])
     async def versions(limit: FromQuery[int] = 100) -> dict[str, Any]:
         async with store.read() as connection:
             return {"versions": [_summary(one) for one in await list_versions(connection, max(1, min(limit, 1000)))]}
 
-    @get("/rules/versions/{version:str}", summary="A version of the rules", tags=["rules"])
+    @get("/versions/{version:str}", summary="A version of the rules", tags=["rules"])
     async def version(version: FromPath[str], form: Form = "json") -> Answer:
         return _answer(await _find(store, version), form)
 
-    @post("/rules/versions/{version:str}/restore", summary="Put a version in force again", tags=["rules"])
+    @post("/versions/{version:str}/restore", summary="Put a version in force again", tags=["rules"])
     async def restore(version: FromPath[str], by: By = "") -> dict[str, Any]:
         found = await _find(store, version)
         ruleset, text = _read(found.source.encode(), "application/toml")

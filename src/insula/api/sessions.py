@@ -10,6 +10,7 @@ from litestar.params import FromPath, JSONBody
 
 from insula.access.rights import Level
 from insula.access.secret import TOKEN, digest, new_secret
+from insula.api.access import needs
 from insula.api.asking import COOKIE, Asked, origin_of, signed_of
 from insula.api.changing import Changing
 from insula.api.errors import Forbidden, Unauthorized
@@ -51,7 +52,7 @@ class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def session_routes(changing: Changing) -> list[HTTPRouteHandler]:
     store, people, clock = changing.store, changing.people, changing.clock
 
-    @post("/session", summary="Sign in", tags=["people"], status_code=200)
+    @post("/session", summary="Sign in", tags=["people"], status_code=200, opt=needs("nothing"))
     async def sign_in(request: Asked, data: JSONBody[SignIn]) -> Response[dict[str, Any]]:
         """Answers with a cookie that JavaScript cannot read and no other site's page can use."""
         secret = await people.sign_in(data.name, data.password, origin_of(request))
@@ -60,11 +61,11 @@ def session_routes(changing: Changing) -> list[HTTPRouteHandler]:
             raise Unauthorized("the account was closed")
         return Response(await shown(signed), cookies=[_cookie(request, secret, LONGEST_MS // 1000)])
 
-    @get("/session", summary="Who one is, and what one may do in which room", tags=["people"])
+    @get("/session", summary="Who one is, and what one may do in which room", tags=["people"], opt=needs("sign in"))
     async def me(request: Asked) -> dict[str, Any]:
         return await shown(signed_of(request))
 
-    @delete("/session", summary="Sign out", tags=["people"], status_code=200)
+    @delete("/session", summary="Sign out", tags=["people"], opt=needs("sign in"), status_code=200)
     async def sign_out(request: Asked) -> Response[dict[str, Any]]:
         signed = signed_of(request)
         if not signed.token:
@@ -72,14 +73,14 @@ def session_routes(changing: Changing) -> list[HTTPRouteHandler]:
                 await end_sessions(connection, signed.person.id, digest=signed.digest)
         return Response({"ended": not signed.token}, cookies=[_cookie(request, "", 0)])
 
-    @get("/sessions", summary="Where one is signed in", tags=["people"])
+    @get("/sessions", summary="Where one is signed in", tags=["people"], opt=needs("sign in"))
     async def sessions(request: Asked) -> dict[str, Any]:
         signed = signed_of(request)
         async with store.read() as connection:
             found = await sessions_of(connection, signed.person.id)
         return {"sessions": [_session(one, signed) for one in found]}
 
-    @delete("/sessions", summary="Sign out everywhere else", tags=["people"], status_code=200)
+    @delete("/sessions", summary="Sign out everywhere else", tags=["people"], opt=needs("sign in"), status_code=200)
     async def end_others(request: Asked) -> dict[str, Any]:
         signed = _by_session(request)
         async with changing.of(request, "sign out everywhere", signed.person.name) as connection:
@@ -88,7 +89,7 @@ def session_routes(changing: Changing) -> list[HTTPRouteHandler]:
                     await end_sessions(connection, signed.person.id, digest=one.digest)
         return {"ended": True}
 
-    @put("/password", summary="Change one's password", tags=["people"])
+    @put("/password", summary="Change one's password", tags=["people"], opt=needs("sign in"))
     async def password(request: Asked, data: JSONBody[NewPassword]) -> dict[str, Any]:
         """Every other session of the account ends."""
         signed = _by_session(request)
@@ -106,12 +107,12 @@ def session_routes(changing: Changing) -> list[HTTPRouteHandler]:
 
     # --- tokens
 
-    @get("/tokens", summary="One's API tokens", tags=["people"])
+    @get("/tokens", summary="One's API tokens", tags=["people"], opt=needs("sign in"))
     async def tokens(request: Asked) -> dict[str, Any]:
         async with store.read() as connection:
             return {"tokens": await tokens_of(connection, signed_of(request).person.id)}
 
-    @post("/tokens", summary="A new API token", tags=["people"])
+    @post("/tokens", summary="A new API token", tags=["people"], opt=needs("sign in"))
     async def make_token(request: Asked, data: JSONBody[NewToken]) -> dict[str, Any]:
         """``token`` is shown here and never again: only its sum is kept."""
         person = _by_session(request).person
@@ -122,7 +123,7 @@ def session_routes(changing: Changing) -> list[HTTPRouteHandler]:
             id_ = await add_token(connection, digest(secret), row)
         return {"id": id_, "name": data.name, "token": secret, "ends_at": ends_at}
 
-    @delete("/tokens/{id:int}", summary="Revoke an API token", tags=["people"], status_code=200)
+    @delete("/tokens/{id:int}", summary="Revoke an API token", tags=["people"], opt=needs("sign in"), status_code=200)
     async def revoke_token(request: Asked, id: FromPath[int]) -> dict[str, Any]:
         person = signed_of(request).person
         async with changing.of(request, "token revoked", str(id)) as connection:

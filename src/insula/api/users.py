@@ -8,7 +8,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody
 
 from insula.access.rights import Level, Place, Right
-from insula.api.asking import Asked, admin_of
+from insula.api.access import needs
+from insula.api.asking import Asked
 from insula.api.changing import Changing
 from insula.api.errors import NotFound, RequestError
 from insula.errors import InputError
@@ -71,23 +72,20 @@ class NewRight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def user_routes(changing: Changing) -> list[HTTPRouteHandler]:
     store, people, clock = changing.store, changing.people, changing.clock
 
-    @get("/users", summary="All accounts", tags=["administration"])
+    @get("/users", summary="All accounts", tags=["administration"], opt=needs("admin"))
     async def users(request: Asked) -> dict[str, Any]:
-        admin_of(request)
         async with store.read() as connection:
             return {"users": [_account(row) for row in await list_accounts(connection)]}
 
-    @post("/users", summary="A new account", tags=["administration"])
+    @post("/users", summary="A new account", tags=["administration"], opt=needs("admin"))
     async def add(request: Asked, data: JSONBody[NewUser]) -> dict[str, Any]:
-        admin_of(request)
         password = None if data.password is None else await people.hashed(data.password)
         async with changing.of(request, "user added", data.name, admin=data.admin) as connection:
             await add_account(connection, data.name, clock.real(), password=password, admin=data.admin)
             return _account(await get_account(connection, data.name))
 
-    @patch("/users/{name:str}", summary="Change an account", tags=["administration"])
+    @patch("/users/{name:str}", summary="Change an account", tags=["administration"], opt=needs("admin"))
     async def change(request: Asked, name: FromPath[str], data: JSONBody[UserChange]) -> dict[str, Any]:
-        admin_of(request)
         said = {field: value for field in ("admin", "active") if (value := getattr(data, field)) is not None}
         secret = {} if data.password is None else {"password": await people.hashed(data.password)}
         async with changing.of(request, "user changed", name, **said, password=bool(secret)) as connection:
@@ -98,9 +96,10 @@ def user_routes(changing: Changing) -> list[HTTPRouteHandler]:
                 await end_sessions(connection, account.id)
             return _account(await get_account(connection, name))
 
-    @delete("/users/{name:str}", summary="Remove an account", tags=["administration"], status_code=200)
+    @delete(
+        "/users/{name:str}", summary="Remove an account", tags=["administration"], opt=needs("admin"), status_code=200
+    )
     async def remove(request: Asked, name: FromPath[str]) -> dict[str, Any]:
-        admin_of(request)
         async with changing.of(request, "user removed", name) as connection:
             await remove_account(connection, (await _found(get_account(connection, name))).id)
         return {"removed": name}
@@ -111,16 +110,14 @@ def user_routes(changing: Changing) -> list[HTTPRouteHandler]:
 def team_routes(changing: Changing) -> list[HTTPRouteHandler]:
     store = changing.store
 
-    @get("/teams", summary="All teams", tags=["administration"])
+    @get("/teams", summary="All teams", tags=["administration"], opt=needs("admin"))
     async def teams(request: Asked) -> dict[str, Any]:
-        admin_of(request)
         async with store.read() as connection:
             return {"teams": await list_teams(connection)}
 
-    @put("/teams/{name:str}", summary="A team and its members", tags=["administration"])
+    @put("/teams/{name:str}", summary="A team and its members", tags=["administration"], opt=needs("admin"))
     async def put_team(request: Asked, name: FromPath[str], data: JSONBody[Members]) -> dict[str, Any]:
         """Made if there is none of that name; these are its members, and no others."""
-        admin_of(request)
         async with changing.of(request, "team", name, members=data.members) as connection:
             known = {team.name: team.id for team in await list_teams(connection)}
             team = known[name] if name in known else await add_team(connection, name)
@@ -128,9 +125,8 @@ def team_routes(changing: Changing) -> list[HTTPRouteHandler]:
             await set_members(connection, team, accounts)
         return {"name": name, "members": data.members}
 
-    @delete("/teams/{name:str}", summary="Remove a team", tags=["administration"], status_code=200)
+    @delete("/teams/{name:str}", summary="Remove a team", tags=["administration"], opt=needs("admin"), status_code=200)
     async def remove(request: Asked, name: FromPath[str]) -> dict[str, Any]:
-        admin_of(request)
         async with changing.of(request, "team removed", name) as connection:
             await remove_team(connection, (await _found(get_team(connection, name))).id)
         return {"removed": name}
@@ -141,15 +137,13 @@ def team_routes(changing: Changing) -> list[HTTPRouteHandler]:
 def right_routes(changing: Changing) -> list[HTTPRouteHandler]:
     store = changing.store
 
-    @get("/rights", summary="Who may do what where", tags=["administration"])
+    @get("/rights", summary="Who may do what where", tags=["administration"], opt=needs("admin"))
     async def rights(request: Asked) -> dict[str, Any]:
-        admin_of(request)
         async with store.read() as connection:
             return {"rights": [_granted(one) for one in await list_granted(connection)]}
 
-    @post("/rights", summary="Give a right", tags=["administration"])
+    @post("/rights", summary="Give a right", tags=["administration"], opt=needs("admin"))
     async def give(request: Asked, data: JSONBody[NewRight]) -> dict[str, Any]:
-        admin_of(request)
         if (data.user is None) == (data.team is None):
             raise RequestError("a right is of a user or of a team")
         said = {name: value for name, value in msgspec.to_builtins(data).items() if value is not None}
@@ -158,9 +152,10 @@ def right_routes(changing: Changing) -> list[HTTPRouteHandler]:
             team = None if data.team is None else (await get_team(connection, data.team)).id
             return {"id": await grant(connection, data.right(), account=account, team=team), **said}
 
-    @delete("/rights/{id:int}", summary="Take a right away", tags=["administration"], status_code=200)
+    @delete(
+        "/rights/{id:int}", summary="Take a right away", tags=["administration"], opt=needs("admin"), status_code=200
+    )
     async def take(request: Asked, id: FromPath[int]) -> dict[str, Any]:
-        admin_of(request)
         async with changing.of(request, "right taken", str(id)) as connection:
             before = [_granted(one) for one in await list_granted(connection) if one.id == id]
             await _found(revoke(connection, id))
@@ -170,7 +165,7 @@ def right_routes(changing: Changing) -> list[HTTPRouteHandler]:
 
 
 def audit_route(changing: Changing) -> HTTPRouteHandler:
-    @get("/audit", summary="Who did what to which, the newest first", tags=["administration"])
+    @get("/audit", summary="Who did what to which, the newest first", tags=["administration"], opt=needs("admin"))
     async def audit(
         request: Asked,
         name: FromQuery[str] = "",
@@ -182,7 +177,6 @@ def audit_route(changing: Changing) -> HTTPRouteHandler:
         limit: FromQuery[int] = 100,
     ) -> dict[str, Any]:
         """``since``, ``until``: ms since 1970; ``before``: the id of the last entry of the page before this one."""
-        admin_of(request)
         wanted = Search(name=name, action=action, target=target, since=since, until=until, before=before)
         async with changing.store.read() as connection:
             return {"entries": await search_entries(connection, wanted, max(1, min(limit, MOST)))}
