@@ -1,4 +1,4 @@
-"""A broker whose clients need a user, a password and a certificate to trust: a listener SASL_SSL beside the plain one."""
+"""A broker whose clients need a user, a password and a certificate to trust: a listener beside the plain one."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
