@@ -231,7 +231,7 @@ def _knx(at: Installation) -> Part:
     def make(record: GatewayRecord) -> "FieldBus":
         return KnxGateway(record.options, at.clock)
 
-    return GatewaySupervisor("knx", make, at.channel, at.clock)
+    return GatewaySupervisor("knx", make, at.channel, at.clock, at.instance)
 
 
 def _zwave(at: Installation) -> Part:
@@ -241,7 +241,7 @@ def _zwave(at: Installation) -> Part:
     def make(record: GatewayRecord) -> "FieldBus":
         return ZwaveGateway(record.options, at.clock)
 
-    return GatewaySupervisor("zwave", make, at.channel, at.clock)
+    return GatewaySupervisor("zwave", make, at.channel, at.clock, at.instance)
 
 
 def _alerts(at: Installation) -> Part:
