@@ -16,6 +16,7 @@ from insula.bus.channel import Channel
 from insula.bus.devices import DeviceIndex
 from insula.bus.kafka import KafkaBus
 from insula.clock import SystemClock
+from insula.gateways import run
 from insula.gateways.fake import FakeFieldBus
 from insula.gateways.run import GatewayRunner
 
@@ -34,6 +35,7 @@ def overhear(logger: Any, method: str, event: MutableMapping[str, Any]) -> Mutab
 
 
 async def main(servers: str, name: str) -> None:
+    run.PATIENCE_MS = 500
     structlog.configure(processors=[overhear])
     bus = KafkaBus({"bootstrap.servers": servers}, SystemClock())
     await bus.start()
