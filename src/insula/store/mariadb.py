@@ -17,7 +17,7 @@ WAIT_FOR_LOCK_S = 5
 """So long a statement waits for another transaction's row; then the whole transaction is rolled back."""
 IDLE_WRITE_S = 10
 """A process that was halted within a transaction, or within the sending of a statement, holds its rows for so long:
-then the server cuts it off, and what it wrote is rolled back. One that works takes some 100 ms between two statements."""
+then the server cuts it off, and what it wrote is rolled back. One that works takes some 100 ms between statements."""
 IDLE_READ_S = 60
 """The same for one that reads: it holds no rows, but changes of the schema up."""
 WAIT_FOR_UPGRADE_S = 60
