@@ -27,8 +27,8 @@ POOL = 5
 def _session() -> tuple[str, ...]:
     """MySQL has no limit for idle transactions: for it that part is a comment."""
     return (
-        "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL'",
-        f"SET innodb_lock_wait_timeout = {WAIT_FOR_LOCK_S}, net_read_timeout = {IDLE_WRITE_S} /*M!100300 ,"
+        "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL',"
+        f" innodb_lock_wait_timeout = {WAIT_FOR_LOCK_S}, net_read_timeout = {IDLE_WRITE_S} /*M!100300 ,"
         f" idle_write_transaction_timeout = {IDLE_WRITE_S}, idle_readonly_transaction_timeout = {IDLE_READ_S} */",
         "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
     )
