@@ -292,7 +292,8 @@ class LampLight(Message, frozen=True, kw_only=True):
 
 
 class Health(Message, frozen=True, kw_only=True):
-    """How a part is, every 5 s; key ``health/<part>/<instance>`` on topic ``state``."""
+    """How a part is, every 5 s; key ``health/<part>/<instance>`` on topic ``state``. Of a gateway its driver tells it,
+    with the gateway's name for ``instance``; each process that stands by, part ``standby``: ``<gateway>@<process>``."""
 
     part: str
     instance: str
@@ -302,6 +303,8 @@ class Health(Message, frozen=True, kw_only=True):
     counters: Mapping[str, float] = {}
     clock_offset_ms: int = 0
     """How far the clock of its host is ahead of the broker's; 0 with the bus in memory."""
+    driven_by: str = ""
+    """Of a gateway: the process that drives it."""
 
 
 class Alert(Message, frozen=True, kw_only=True):
