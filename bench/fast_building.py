@@ -69,6 +69,8 @@ class Ruled:
     def step(self, seconds: float, now: int) -> None:
         self._now = now
         self._sensor.step(seconds, self._report)
+        if (motion := self.state.last(self._by_role["motion"].device_id, "motion")) is not None:
+            self._take("motion", motion.value)  # any report of the sensor is a sign of life
         room = self.room
         self._actuator("position", room.blinds[0].position, room.blinds[0].moving)
         self._actuator("valve", room.valves[0].position, False)

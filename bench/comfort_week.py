@@ -1,0 +1,109 @@
+"""A winter week of a simulated building in fast time: heating energy and discomfort under each rule set, under a room
+thermostat, and with nobody at the valves.
+
+Rules and constants of the set ``comfort``, the thermostat's constants and its timetable were chosen on ``CHOSEN_ON``;
+the figures are those of ``SCORED_ON``, added up: other weeks, people and places.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from datetime import date, datetime, time, timedelta
+from functools import partial
+from zoneinfo import ZoneInfo
+
+from bench.fast_building import Building, by_hand, by_rules, by_thermostats, mixed_building
+from insula.building.rules import compile_ruleset, load_ruleset
+
+USES = ("office",) * 8 + ("meeting",) * 3 + ("guest",)
+BEFORE_DAYS, DAYS = 3, 7
+"""The building begins on a Friday, and counts from Monday to Monday: weekends before and behind are alike."""
+
+
+@dataclass(frozen=True)
+class Week:
+    """``latitude``: how cold it is; 0 to 8 °C at 46°, -8 to 0 °C at 57°."""
+
+    monday: date
+    seed: int
+    latitude: float
+
+
+CHOSEN_ON = Week(date(2026, 1, 12), seed=1, latitude=48)
+SCORED_ON = (
+    Week(date(2026, 2, 2), seed=2, latitude=46),
+    Week(date(2025, 12, 8), seed=3, latitude=52),
+    Week(date(2026, 1, 26), seed=4, latitude=57),
+)
+
+REGIMES: dict[str, Callable[[Building], Building]] = {
+    "comfort": lambda building: by_rules(building, compile_ruleset(load_ruleset("comfort"))),
+    "default": lambda building: by_rules(building, compile_ruleset(load_ruleset("default"))),
+    "2020": lambda building: by_rules(building, compile_ruleset(load_ruleset("2020"))),
+    "none": by_hand,
+    "pi": by_thermostats,
+}
+COLUMNS = {
+    "kwh": "heating, kWh",
+    "kh": "below 21 °C with somebody there, K·h",
+    "valve": "moves of a valve a day",
+    "blind": "of a blind",
+    "lamp": "of a lamp",
+}
+"""Energy and discomfort of a room in a week."""
+TITLES = {
+    "comfort": "set `comfort`",
+    "default": "set `default`",
+    "2020": "set `2020`",
+    "none": "none: valves at 40 %, blinds open",
+    "pi": "PI room thermostat, no blinds, no lamps",
+}
+
+
+def measure() -> dict[str, float]:
+    """The mean over rooms and score weeks of each regime; ``comfort`` over the thermostat, and in its worst week."""
+    weeks = {name: [_lived(week, regime) for week in SCORED_ON] for name, regime in REGIMES.items()}
+    figures = {name: value for regime in weeks for name, value in _means(regime, weeks[regime]).items()}
+    pairs = list(zip(weeks["comfort"], weeks["pi"], strict=True))
+    return {
+        "energy_vs_pi": figures["week_comfort_kwh"] / figures["week_pi_kwh"],
+        "energy_vs_pi_worst_week": max(ours.kwh.total() / pi.kwh.total() for ours, pi in pairs),
+        "discomfort_vs_pi": figures["week_comfort_kh"] / figures["week_pi_kh"],
+        **figures,
+    }
+
+
+def table(figures: dict[str, float]) -> str:
+    """Regimes side by side, in Markdown."""
+    head = f"| | {' | '.join(COLUMNS.values())} |\n|---|{'---|' * len(COLUMNS)}\n"
+    return head + "".join(
+        f"| {title} | {' | '.join(f'{figures[f"week_{regime}_{column}"]:.1f}' for column in COLUMNS)} |\n"
+        for regime, title in TITLES.items()
+    )
+
+
+def _lived(week: Week, regime: Callable[[Building], Building]) -> Building:
+    plan = mixed_building(week.latitude, USES)
+    first = week.monday - timedelta(days=BEFORE_DAYS)
+    start = datetime.combine(first, time(), ZoneInfo(plan.settings.time_zone)).timestamp()
+    building = regime(Building(plan, round(start * 1000), week.seed))
+    building.run(BEFORE_DAYS * 24)
+    building.forget()
+    building.run(DAYS * 24)
+    return building
+
+
+def _means(regime: str, weeks: list[Building]) -> dict[str, float]:
+    rooms = len(USES) * len(weeks)
+    moves = partial(_moves, weeks)
+    values = {
+        "kwh": sum(one.kwh.total() for one in weeks) / rooms,
+        "kh": sum(one.discomfort.total() for one in weeks) / rooms,
+        "valve": moves("valve") / rooms / DAYS,
+        "blind": moves("position") / rooms / DAYS,
+        "lamp": moves("level") / rooms / DAYS,
+    }
+    return {f"week_{regime}_{column}": value for column, value in values.items()}
+
+
+def _moves(weeks: list[Building], point: str) -> int:
+    return sum(one.moves(point) for one in weeks)
