@@ -74,11 +74,10 @@ def measure() -> dict[str, float]:
 
 def table(figures: dict[str, float]) -> str:
     """Regimes side by side, in Markdown."""
-    head = f"| | {' | '.join(COLUMNS.values())} |\n|---|{'---|' * len(COLUMNS)}\n"
-    return head + "".join(
-        f"| {title} | {' | '.join(f'{figures[f"week_{regime}_{column}"]:.1f}' for column in COLUMNS)} |\n"
-        for regime, title in TITLES.items()
-    )
+    lines = [["", *COLUMNS.values()], ["---"] * (len(COLUMNS) + 1)]
+    for regime, title in TITLES.items():
+        lines.append([title, *(f"{figures[f'week_{regime}_{column}']:.1f}" for column in COLUMNS)])
+    return "".join(f"| {' | '.join(line)} |\n" for line in lines)
 
 
 def _lived(week: Week, regime: Callable[[Building], Building]) -> Building:

@@ -27,6 +27,11 @@ class Conditions:
                 self._said[rule.rule.name] = rule.holds(self._context)
         return {rule.rule.name: self._answer(rule, held) for rule in self._rules.rules if rule.counts_at(local)}
 
+    def supposing(self, values: Values, local: LocalTime) -> dict[str, bool | None]:
+        """By rule, were these values others than at the last time."""
+        context = cel.Context(_spelled({**self._values, **values}))
+        return {rule.rule.name: rule.holds(context) for rule in self._rules.rules if rule.counts_at(local)}
+
     def _take(self, values: Values) -> set[str]:
         """The names whose values are others than at the last time."""
         before, self._values = self._values, values

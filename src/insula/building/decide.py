@@ -4,7 +4,7 @@ the room remembers to be quick."""
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from insula.building.arbiter import Arbiter, arbiter_of
+from insula.building.arbiter import Arbiter, Slot, arbiter_of
 from insula.building.comfort import Comfort, hold, mode_for
 from insula.building.compiled import CompiledRule, CompiledRules
 from insula.building.freshness import fresh_until
@@ -21,7 +21,8 @@ ALARMS = tuple(role.name for role in ROLES.values() if role.alarm)
 @dataclass(frozen=True, slots=True)
 class Wish:
     """The winning rule's wish for one thing. ``lost``: the rules after it that wished something too; ``names``: the
-    values that it and its rivals name; ``temperature``: of a wish for comfort, °C."""
+    values that it and its rivals name; ``temperature``: of a wish for comfort, °C; ``waits_until``: for what a blind
+    does to the light that the rule is about (ms)."""
 
     device: DeviceRecord
     point: str
@@ -30,6 +31,7 @@ class Wish:
     lost: tuple[str, ...] = ()
     names: frozenset[str] = frozenset()
     temperature: float | None = None
+    waits_until: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ def decide(rules: CompiledRules, room: RoomState, now: int, place: Place) -> Ver
     arbiter = arbiter_of(rules, room)
     values = known_values(rules, room, now, place)
     holds = arbiter.conditions.answers(values, room.held, place.local(now))
-    wishes, comfort = _wishes(arbiter, room, holds, now)
+    wishes, comfort = _wishes(arbiter, room, holds, now, place)
     moments = [*_moments(rules, room, now, place), comfort.next_at if comfort is not None else None]
     due = []
     for wish in wishes:
@@ -86,7 +88,7 @@ def seen_by(wish: Wish, verdict: Verdict, room: RoomState) -> Values:
 
 
 def _wishes(
-    arbiter: Arbiter, room: RoomState, holds: Mapping[str, bool | None], now: int
+    arbiter: Arbiter, room: RoomState, holds: Mapping[str, bool | None], now: int, place: Place
 ) -> tuple[list[Wish], Comfort | None]:
     wishes, comfort = [], None
     for slot in arbiter.slots:
@@ -101,7 +103,8 @@ def _wishes(
         drives = comfort.output if comfort is not None and rule.heats else _value_of(point, rule, wished)
         lost = tuple(loser.rule.name for loser, _, _ in losers)
         names = slot.names | {"temperature"} if rule.heats else slot.names
-        wishes.append(Wish(slot.device, point, drives, rule.rule, lost, names, wished if rule.heats else None))
+        waits = _light_waits(arbiter, slot, point, rule, drives, room, now, place) if "illuminance" in rule.names else 0
+        wishes.append(Wish(slot.device, point, drives, rule.rule, lost, names, wished if rule.heats else None, waits))
     return wishes, comfort
 
 
@@ -116,6 +119,27 @@ def _value_of(point: str, rule: CompiledRule, value: float) -> float:
         case "hvac_mode":
             return mode_for(value)
     return 100.0 * (value >= 50)
+
+
+def _light_waits(
+    arbiter: Arbiter, slot: Slot, point: str, rule: CompiledRule, value: float, room: RoomState, now: int, place: Place
+) -> int:
+    """Until when a blind is not moved by the light: while another move's effect is not known yet, and for a while if
+    with the light that this one would make the rules would want it back."""
+    if ROLES[point].target != "position":
+        return 0
+    before = room.where(slot.device.device_id, point, now)
+    if before is None or near(point, before, value):
+        return 0
+    if now < room.shade.settles_at():
+        return room.shade.settles_at()
+    daylight = room.daylight(now)
+    light = None if daylight is None else room.shade.after(daylight, before, value)
+    if light is None or now >= room.shade.rests_until():
+        return 0
+    then = next(slot.wanting(room, arbiter.conditions.supposing({"illuminance": light}, place.local(now))), None)
+    undone = then is not None and not near(point, _value_of(then[1], then[0], then[2]), value)
+    return room.shade.rests_until() if undone else 0
 
 
 def _comfort(device_id: int, rule: Rule, wish: float, room: RoomState, now: int) -> Comfort | None:
@@ -142,7 +166,7 @@ def _due_at(wish: Wish, room: RoomState, now: int) -> int | None:
         return None
     if place is not None and target.sent is None and not room.is_fresh(device_id, ROLES[wish.point].target, now):
         return None  # once heard of, now silent: it is told when it is heard again
-    return max(now, target.retry_at if target.failed == wish.value else 0, _dwelt_at(wish, room))
+    return max(now, target.retry_at if target.failed == wish.value else 0, _dwelt_at(wish, room), wish.waits_until)
 
 
 def _dwelt_at(wish: Wish, room: RoomState) -> int:
