@@ -125,7 +125,7 @@ def _light_waits(
     arbiter: Arbiter, slot: Slot, point: str, rule: CompiledRule, value: float, room: RoomState, now: int, place: Place
 ) -> int:
     """Until when a blind is not moved by the light: while another move's effect is not known yet, and for a while if
-    with the light that this one would make the rules would want it back."""
+    with the light that this one would make a rule that goes before would want it back."""
     if ROLES[point].target != "position":
         return 0
     before = room.where(slot.device.device_id, point, now)
@@ -138,8 +138,7 @@ def _light_waits(
     if light is None or now >= room.shade.rests_until():
         return 0
     then = next(slot.wanting(room, arbiter.conditions.supposing({"illuminance": light}, place.local(now))), None)
-    undone = then is not None and not near(point, _value_of(then[1], then[0], then[2]), value)
-    return room.shade.rests_until() if undone else 0
+    return room.shade.rests_until() if then is not None and slot.before(then[0], rule) else 0
 
 
 def _comfort(device_id: int, rule: Rule, wish: float, room: RoomState, now: int) -> Comfort | None:

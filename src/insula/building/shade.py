@@ -3,7 +3,8 @@ makes the room dark, and "dark: open" would open it again.
 
 Each move is an experiment: lux before, lux after. The share of the light that closed blinds let through follows from it
 (light in proportion to the opening, as a blind without slats gives it), and from that share the light that a further
-move would make. Clouds may pass meanwhile, so what was learned forbids nothing for longer than ``REST_MS``.
+move would make. Clouds may pass meanwhile: what was learned once forbids nothing for longer than ``REST_MS``, and the
+longer the more often it was confirmed.
 
 Times are ms of the building's clock, luminance is in lux without the lamps, positions in percent (100 = open).
 """
@@ -14,7 +15,10 @@ SETTLE_MS = 60_000
 """So long after a blind's last sign of moving, the luminance may still be that of on the way: it needs up to a minute
 from end to end, and sensors that report changes have shown it by then."""
 REST_MS = 30 * 60_000
-"""A move that would be undone at once waits so long after the last one."""
+"""A move that would be undone at once waits so long after the last one; twice as long each time that another move showed
+the same share, within ``ALIKE``, to ``LONGEST_REST_MS``."""
+LONGEST_REST_MS = 8 * 3_600_000
+ALIKE = 1.5
 LEAST_CHANGE = 20.0
 """Percent: smaller moves teach nothing."""
 DARK_LUX = 10.0
@@ -28,7 +32,8 @@ class Shade:
     restart: one move teaches it). ``moved_at``: when a blind was last told to move, or said that it had."""
 
     closed_share: float | None = None
-    moved_at: int = -REST_MS
+    moved_at: int = -LONGEST_REST_MS
+    rest_ms: int = REST_MS
     _from: tuple[float, float] | None = None
 
     def settles_at(self) -> int:
@@ -36,7 +41,7 @@ class Shade:
         return self.moved_at + SETTLE_MS
 
     def rests_until(self) -> int:
-        return self.moved_at + REST_MS
+        return self.moved_at + self.rest_ms
 
     def moves(self, position: float | None, daylight: float | None, at: int) -> None:
         """A blind begins to move, or goes on; ``position``: where the room's blinds are, on average."""
@@ -54,7 +59,13 @@ class Shade:
         ratio, start, end = daylight / max(lux, 1.0), before / 100, position / 100
         scale = ratio * (1 - start) - (1 - end)
         if scale:
-            self.closed_share = min(1.0, max(LEAST_SHARE, (end - ratio * start) / scale))
+            self._learn(min(1.0, max(LEAST_SHARE, (end - ratio * start) / scale)))
+
+    def _learn(self, share: float) -> None:
+        known = self.closed_share
+        alike = known is not None and known / ALIKE <= share <= known * ALIKE
+        self.rest_ms = min(LONGEST_REST_MS, 2 * self.rest_ms) if alike else REST_MS
+        self.closed_share = share
 
     def after(self, daylight: float, position: float, value: float) -> float | None:
         """The light that a move from ``position`` to ``value`` would make; None: not known yet."""
