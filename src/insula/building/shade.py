@@ -15,8 +15,8 @@ SETTLE_MS = 60_000
 """So long after a blind's last sign of moving, the luminance may still be that of on the way: it needs up to a minute
 from end to end, and sensors that report changes have shown it by then."""
 REST_MS = 30 * 60_000
-"""A move that would be undone at once waits so long after the last one; twice as long each time that another move showed
-the same share, within ``ALIKE``, to ``LONGEST_REST_MS``."""
+"""A move that would be undone at once waits so long after the last one; twice as long each time that another move
+showed the same share, within ``ALIKE``, to ``LONGEST_REST_MS``."""
 LONGEST_REST_MS = 8 * 3_600_000
 ALIKE = 1.5
 LEAST_CHANGE = 20.0
