@@ -53,9 +53,11 @@ def decide(rules: CompiledRules, room: RoomState, now: int, place: Place) -> Ver
     rules = rules.within(room.record)
     arbiter = arbiter_of(rules, room)
     values = known_values(rules, room, now, place)
-    holds = arbiter.conditions.answers(values, room.held, place.local(now))
+    leads = _leads(rules, room, now, place)
+    early = frozenset(name for name, at in leads.items() if at <= now)
+    holds = arbiter.conditions.answers(values, room.held, place.local(now), early)
     wishes, comfort = _wishes(arbiter, room, holds, now, place)
-    moments = [*_moments(rules, room, now, place), comfort.next_at if comfort is not None else None]
+    moments = [*_moments(rules, room, now, place), *leads.values(), comfort.next_at if comfort is not None else None]
     due = []
     for wish in wishes:
         at = _due_at(wish, room, now)
@@ -82,6 +84,20 @@ def seen_by(wish: Wish, verdict: Verdict, room: RoomState) -> Values:
     if wish.temperature is not None:
         seen["wish"] = wish.temperature
     return seen
+
+
+def _leads(rules: CompiledRules, room: RoomState, now: int, place: Place) -> dict[str, int]:
+    """When each rule that may begin early does, before its next hours (ms)."""
+    some = rules.early
+    temperature = room.mean("temperature", now) if some else None
+    if temperature is None:
+        return {}
+    return {
+        rule.rule.name: rule.hours.next_begin(now, place.zone)
+        - room.warmup.needed_ms(rule.rule.value, temperature, rule.rule.name in room.held)
+        for rule in some
+        if rule.hours is not None
+    }
 
 
 # --- wishes

@@ -11,6 +11,7 @@ from insula.building.comfort import Comfort
 from insula.building.freshness import fresh_since, fresh_until
 from insula.building.lamplight import RoomLight
 from insula.building.shade import Shade
+from insula.building.warmup import WarmUp
 from insula.messages import Command, DeviceRecord, Lease, Reading, RoomRecord
 from insula.points import ROLES
 
@@ -79,6 +80,7 @@ class RoomState:
     room_id: int
     light: RoomLight = field(default_factory=RoomLight)
     shade: Shade = field(default_factory=Shade)
+    warmup: WarmUp = field(default_factory=WarmUp)
     devices: dict[int, DeviceRecord] = field(default_factory=dict)
     readings: dict[str, dict[int, Reading]] = field(default_factory=dict)
     targets: dict[tuple[int, str], Target] = field(default_factory=dict)
@@ -160,6 +162,9 @@ class RoomState:
         match reading.point:
             case "illuminance":
                 self._see_light(reading, now)
+            case "temperature":
+                wish = self.comfort.wish if self.comfort is not None else self.mean("setpoint", now)
+                self.warmup.see(wish, self.mean("temperature", now), now)
             case "level" | "switch":
                 self.light.level(self._lamp_level(), reading.measured_at)
             case "position" | "slat" if old is not None and old.value != reading.value:
