@@ -28,8 +28,11 @@ class Conditions:
         for rule in self._rules.rules:
             if rule.rule.name not in self._said or not changed.isdisjoint(rule.names):
                 self._said[rule.rule.name] = rule.holds(self._context)
-        counting = (rule for rule in self._rules.rules if rule.counts_at(local) or rule.rule.name in early)
-        return {rule.rule.name: self._answer(rule, held) for rule in counting}
+        return {
+            rule.rule.name: self._answer(rule, held)
+            for rule in self._rules.rules
+            if rule.counts_at(local) or rule.rule.name in early
+        }
 
     def supposing(self, values: Values, local: LocalTime) -> dict[str, bool | None]:
         """By rule, were these values others than at the last time."""

@@ -9,12 +9,13 @@ from insula.building.comfort import Comfort, hold, mode_for
 from insula.building.compiled import CompiledRule, CompiledRules
 from insula.building.freshness import fresh_until
 from insula.building.local_time import next_passing
-from insula.building.named import Values, passings, value
+from insula.building.named import Value, Values, passings, value
 from insula.building.place import Place, next_minute
 from insula.building.state import RoomState, near
 from insula.messages import RANK, DeviceRecord, Rule
 from insula.points import ROLES
 
+NONE = frozenset[str]()
 ALARMS = tuple(role.name for role in ROLES.values() if role.alarm)
 
 
@@ -53,8 +54,8 @@ def decide(rules: CompiledRules, room: RoomState, now: int, place: Place) -> Ver
     rules = rules.within(room.record)
     arbiter = arbiter_of(rules, room)
     values = known_values(rules, room, now, place)
-    leads = _leads(rules, room, now, place)
-    early = frozenset(name for name, at in leads.items() if at <= now)
+    leads = _leads(rules, room, values.get("temperature"), now, place) if rules.early else {}
+    early = frozenset(name for name, at in leads.items() if at <= now) if leads else NONE
     holds = arbiter.conditions.answers(values, room.held, place.local(now), early)
     wishes, comfort = _wishes(arbiter, room, holds, now, place)
     moments = [*_moments(rules, room, now, place), *leads.values(), comfort.next_at if comfort is not None else None]
@@ -86,16 +87,14 @@ def seen_by(wish: Wish, verdict: Verdict, room: RoomState) -> Values:
     return seen
 
 
-def _leads(rules: CompiledRules, room: RoomState, now: int, place: Place) -> dict[str, int]:
+def _leads(rules: CompiledRules, room: RoomState, temperature: Value | None, now: int, place: Place) -> dict[str, int]:
     """When each rule that may begin early does, before its next hours (ms)."""
-    some = rules.early
-    temperature = room.mean("temperature", now) if some else None
-    if temperature is None:
+    if not isinstance(temperature, float):
         return {}
     return {
         rule.rule.name: rule.hours.next_begin(now, place.zone)
         - room.warmup.needed_ms(rule.rule.value, temperature, rule.rule.name in room.held)
-        for rule in some
+        for rule in rules.early
         if rule.hours is not None
     }
 
@@ -119,7 +118,9 @@ def _wishes(
         drives = comfort.output if comfort is not None and rule.heats else _value_of(point, rule, wished)
         lost = tuple(loser.rule.name for loser, _, _ in losers)
         names = slot.names | {"temperature"} if rule.heats else slot.names
-        waits = _light_waits(arbiter, slot, point, rule, drives, room, now, place) if "illuminance" in rule.names else 0
+        waits = 0
+        if "illuminance" in rule.names and ROLES[point].target == "position":
+            waits = _light_waits(arbiter, slot, point, rule, drives, room, now, place)
         wishes.append(Wish(slot.device, point, drives, rule.rule, lost, names, wished if rule.heats else None, waits))
     return wishes, comfort
 
@@ -142,8 +143,6 @@ def _light_waits(
 ) -> int:
     """Until when a blind is not moved by the light: while another move's effect is not known yet, and for a while if
     with the light that this one would make a rule that goes before would want it back."""
-    if ROLES[point].target != "position":
-        return 0
     before = room.where(slot.device.device_id, point, now)
     if before is None or near(point, before, value):
         return 0

@@ -31,8 +31,10 @@ class Span:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Hours:
+    """Compared by identity: what follows from them is cached by them, and a hash of all their spans takes long."""
+
     spans: tuple[Span, ...]
 
     def include(self, local: LocalTime) -> bool:
