@@ -1,10 +1,9 @@
 """The automatic controller: readings -> room states -> decide -> commands."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import structlog
-from msgspec.structs import replace
 
 from insula.building.resends import Resends
 from insula.building.state import RoomState
@@ -15,18 +14,16 @@ from insula.bus.port import Membership, Partition, Record
 from insula.bus.topics import EVENTS, KNX, STATE, ZWAVE, partition_of
 from insula.clock import Clock
 from insula.controller.aside import Aside
-from insula.controller.decisions import became, decisions
+from insula.controller.decider import Decider
 from insula.controller.known import Known
-from insula.controller.leases import after_command, after_reading, ends
 from insula.controller.moments import Moments
-from insula.controller.observing import Observing
 from insula.controller.outbox import Outbox
+from insula.controller.shadow import Shadow
 from insula.messages import (
     BusMessage,
     Command,
     CommandResult,
     Health,
-    Lease,
     LeaseEnd,
     Reading,
 )
@@ -37,28 +34,29 @@ AT_ONCE = 50
 """Rooms that are decided for at one moment before others in the event loop have a turn."""
 
 
-DOUBT_MS = 500
-"""While it is not certain whether a room is still ours, it is looked at so often (building's clock)."""
-
-
 class Controller:
     """Decides for the rooms that are assigned to it among the controllers, and keeps the others' state warm."""
 
     def __init__(self, channel: Channel, clock: Clock, instance: str = "1") -> None:
         self.known = Known()
-        self.counters = {"readings": 0.0, "decisions": 0.0, "commands": 0.0, "leases": 0.0}
         self._channel = channel
         self._outbox = Outbox(channel, clock)
         self._aside = Aside()
         self._clock = clock
         self._instance = instance
-        self._observing = Observing()
         self._resends = Resends()
         self._assigned: set[int] = set()
         self._membership: Membership | None = None
         self._moments: Moments[int] = Moments(clock.now, clock.sleep_until)
+        self._shadow_moments: Moments[int] = Moments(clock.now, clock.sleep_until)
         self._expiries: Moments[str] = Moments(clock.real, self._real_sleep_until)
-        self._waiting: dict[str, tuple[int, int, str]] = {}
+        self._decider = Decider(
+            self.known, clock, self._moments, self._expiries, assigned=self._is_assigned, certain=self._is_certain
+        )
+
+    @property
+    def counters(self) -> dict[str, float]:
+        return self._decider.counters
 
     async def run(self) -> None:
         """Until cancelled. Decides once the devices, the rules and the leases are known."""
@@ -87,6 +85,7 @@ class Controller:
                 tasks.create_task(self._follow(events))
                 tasks.create_task(self._follow(state))
                 tasks.create_task(self._wake())
+                tasks.create_task(self._wake_shadow())
                 tasks.create_task(self._expire())
                 tasks.create_task(tell_health(self._channel, self._clock, self._health))
         finally:
@@ -102,6 +101,7 @@ class Controller:
             for received in await state.batch():
                 self.known.learn(received)
         self.known.complete()
+        self._try_shadow()
 
     async def _follow(self, reader: Reader) -> None:
         while True:
@@ -114,29 +114,34 @@ class Controller:
             await self._outbox.put(messages)
 
     async def _wake(self) -> None:
-        """At each moment at which an answer may change by itself; it is then the command's cause."""
+        """At each moment at which an answer may change by itself."""
         while True:
             due = await self._moments.due()
             for begin in range(0, len(due), AT_ONCE):
                 messages: list[BusMessage] = []
                 for moment, room_id in due[begin : begin + AT_ONCE]:
                     room = self.known.rooms.get(room_id)
-                    if room is not None and self._is_assigned(room):
-                        because = await self._end_leases(room)
-                        messages += self._decide(room, f"time:{moment}", because)
+                    if room is not None:
+                        ended, decided = self._decider.wake(room, moment)
+                        for device_id in ended:
+                            await self._outbox.forget(STATE.name, lease_key(device_id))
+                        messages += decided
                 await self._outbox.put(messages)
                 await asyncio.sleep(0)
+
+    async def _wake_shadow(self) -> None:
+        """The same of rules that are only tried: at moments of their own."""
+        while True:
+            for moment, room_id in await self._shadow_moments.due():
+                room = self.known.rooms.get(room_id)
+                if room is not None:
+                    await self._outbox.put(self._decider.wake_shadows(room, moment))
 
     async def _expire(self) -> None:
         """Commands that nobody answered are open until they expire (real time)."""
         while True:
             for _, command_id in await self._expiries.due():
-                room_id, device_id, point = self._waiting.pop(command_id)
-                room = self.known.rooms.get(room_id)
-                target = room.target(device_id, point) if room is not None else None
-                if room is not None and target is not None and target.open and target.open.id == command_id:
-                    target.not_carried_out(self._clock.now())
-                    await self._outbox.put(self._decide(room, f"expired:{command_id}", "its command had expired"))
+                await self._outbox.put(self._decider.expire(command_id))
 
     async def _health(self) -> Health:
         return Health(
@@ -145,7 +150,7 @@ class Controller:
             at=self._clock.real(),
             status="degraded" if self.known.fault else "ok",
             why=self.known.fault,
-            counters={**self.counters, "rooms": float(sum(map(self._decides, self.known.rooms)))},
+            counters={**self.counters, "rooms": float(sum(map(self._decider.decides, self.known.rooms)))},
         )
 
     async def _real_sleep_until(self, moment: int) -> None:
@@ -159,7 +164,7 @@ class Controller:
         for room_id, records, settled_at in self._aside.rooms(numbers):
             await self._outbox.put(self._catch_up_room(room_id, records, settled_at))
             await asyncio.sleep(0)
-        self._look_at(self.known.rooms)
+        self._decider.look_at(self.known.rooms)
 
     def _catch_up_room(self, room_id: int, records: Sequence[Record], settled_at: int) -> Sequence[BusMessage]:
         """What was kept aside of a room becomes what is known of it; nothing is decided by a part of that."""
@@ -170,18 +175,18 @@ class Controller:
             received = self._channel.decoded(record)
             if received is not None and isinstance(received.message, Reading):
                 its = self.known.rooms.of_device(received.message.device_id)
-                messages += self._hear(its, received.message)[1] if its is not None else ()
+                self._resends.looked(received.message, self._clock.now())
+                messages += self._decider.hear(its, received.message)[1] if its is not None else ()
         if room is not None:
             room.settled_at = max(before, settled_at)
-            self._look_at([room])
+            self._decider.look_at([room])
         return messages
 
     async def _hand_over(self, partitions: Sequence[Partition]) -> None:
         self._assigned -= {number for _, number in partitions}
 
-    def _decides(self, room: RoomState) -> bool:
-        """Asked again before each decision, lease and lesson: after it stood still, another may decide meanwhile."""
-        return self._is_assigned(room) and self._membership is not None and self._membership.certain()
+    def _is_certain(self) -> bool:
+        return self._membership is not None and self._membership.certain()
 
     def _is_assigned(self, room: RoomState) -> bool:
         return partition_of(KNX.name, room.room_id) in self._assigned
@@ -191,12 +196,9 @@ class Controller:
         self.known.rooms.set_devices(self._channel.devices)
         for room in self.known.rooms:
             room.settle(self._clock.now())
-        self._look_at(self.known.rooms)
-
-    def _look_at(self, rooms: Iterable[RoomState]) -> None:
-        now = self._clock.now()
-        for room in rooms:
-            self._moments.add(now, room.room_id)
+        for shadow in self._decider.shadows:
+            shadow.keep(self.known.rooms)
+        self._decider.look_at(self.known.rooms)
 
     # --- what is heard
 
@@ -210,146 +212,30 @@ class Controller:
     def _take(self, received: Received) -> Sequence[BusMessage]:
         match received.message:
             case Reading() as reading:
-                return self._take_reading(reading)
+                self._resends.looked(reading, self._clock.now())
+                return self._decider.take_reading(reading)
             case Command() as command:
-                return self._take_command(command)
+                self._decider.take_command(command)
             case CommandResult() as result:
-                return self._take_result(result)
+                return self._decider.take_result(result)
             case LeaseEnd() as end:
-                self._end_lease(end)
-                return ()
-        if received.record.topic == STATE.name:
-            self._look_at(self.known.learn(received))
+                self._decider.end_lease(end)
+            case _ if received.record.topic == STATE.name:
+                self._learn(received)
         return ()
 
-    def _take_reading(self, reading: Reading) -> Sequence[BusMessage]:
-        room = self.known.rooms.of_device(reading.device_id)
-        if room is None:
-            return ()
-        changed, messages = self._hear(room, reading)
-        if changed and self.known.rules is not None and reading.point in self.known.rules.roles:
-            messages += self._decide(room, reading.id, became(reading))
-        return messages
+    def _learn(self, received: Received) -> None:
+        rooms = self.known.learn(received)
+        self._try_shadow()
+        self._decider.look_at(rooms)
 
-    def _hear(self, room: RoomState, reading: Reading) -> tuple[bool, list[BusMessage]]:
-        """Whether it changed anything; and what follows of it without deciding."""
-        self.counters["readings"] += 1
-        now = self._clock.now()
-        self._resends.looked(reading, now)
-        before = room.last(reading.device_id, reading.point)
-        changed = room.take(reading, now)
-        messages: list[BusMessage] = []
-        if reading.origin.kind == "switch":
-            held = room.leases.get(reading.device_id)
-            hold_s = self.known.hand_hold_s(room.room_id)
-            messages += self._hold(room, after_reading(reading, before, held, now, hold_s))
-        if reading.point == "illuminance":
-            messages += self._learned(room)
-        if changed and reading.point == "motion":
-            self._watch_leases(room)
-        return changed, messages
-
-    def _take_command(self, command: Command) -> Sequence[BusMessage]:
-        """Another's command: ours are known when they are sent."""
-        room = self.known.rooms.of_device(command.device_id)
-        if room is not None and room.target(command.device_id, command.point).last_id != command.id:
-            self._under_way(room, command)
-        return ()
-
-    def _under_way(self, room: RoomState, command: Command) -> None:
-        room.commanded(command, self._clock.now())
-        self._waiting[command.id] = (room.room_id, command.device_id, command.point)
-        self._expiries.add(command.expires_at, command.id)
-
-    def _take_result(self, result: CommandResult) -> Sequence[BusMessage]:
-        command, now = result.command, self._clock.now()
-        room = self.known.rooms.of_device(command.device_id)
-        if room is None:
-            return ()
-        target = room.target(command.device_id, command.point)
-        if result.outcome == "done":
-            if target.last_id != command.id:
-                room.commanded(command, now)
-            target.carried_out()
-            held = room.leases.get(command.device_id)
-            messages = self._hold(room, after_command(command, held, now, self.known.hand_hold_s(room.room_id)))
-        elif target.open is None or target.last_id != command.id:
-            return ()
-        else:
-            target.not_carried_out(now)
-            messages = []
-        return [*messages, *self._decide(room, result.id, f"its command was {result.outcome}")]
-
-    # --- leases, learning, deciding
-
-    def _hold(self, room: RoomState, lease: Lease | None) -> list[BusMessage]:
-        """What was done by hand holds its device; only who decides for the room writes it down."""
-        if lease is None or not self._decides(room):
-            return []
-        self.known.rooms.hold(lease)
-        self._watch_leases(room)
-        self.counters["leases"] += 1
-        return [lease]
-
-    def _lease_ends(self, room: RoomState) -> dict[int, int]:
-        return ends(room, self._clock.now(), self.known.empty_hold_s(room.room_id))
-
-    def _watch_leases(self, room: RoomState) -> None:
-        for end in self._lease_ends(room).values():
-            self._moments.add(end, room.room_id)
-
-    async def _end_leases(self, room: RoomState) -> str:
-        """Those whose time it is; in words, which."""
-        now = self._clock.now()
-        ended: list[int] = []
-        for device_id in [device_id for device_id, end in self._lease_ends(room).items() if end <= now]:
-            if not self._decides(room):
-                break
-            self.known.rooms.release(device_id)
-            await self._outbox.forget(STATE.name, lease_key(device_id))
-            ended.append(device_id)
-        else:
-            self._watch_leases(room)
-        return f"nobody holds device {ended[0]} any more" if ended else ""
-
-    def _end_lease(self, end: LeaseEnd) -> None:
-        """Somebody wants it over: it ends now, with the others that do."""
-        room = self.known.rooms.of_device(end.device_id)
-        lease = room.leases.get(end.device_id) if room is not None else None
-        if room is not None and lease is not None and self._is_assigned(room):
-            now = self._clock.now()
-            self.known.rooms.hold(replace(lease, until=now))
-            self._moments.add(now, room.room_id)
-
-    def _learned(self, room: RoomState) -> Sequence[BusMessage]:
-        learned = self.known.rooms.newly_learned(room) if self._decides(room) else None
-        return () if learned is None else (learned,)
-
-    def _decide(self, room: RoomState, cause: str, because: str = "") -> Sequence[BusMessage]:
-        """The commands that are due in this room, each with its explanation; wakes again when that may change. In a
-        room that is only observed, the explanations alone. ``because``: the cause in words."""
-        now = self._clock.now()
-        if self.known.rules is None or not self._is_assigned(room):
-            return ()
-        if not self._decides(room):
-            self._moments.add(now + DOUBT_MS, room.room_id)
-            return ()
-        if not room.settled(self.known.rules.roles, now):
-            self._moments.add(room.settled_at, room.room_id)
-            return ()
-        self.counters["decisions"] += 1
-        made, changes_at = decisions(self.known.rules, room, cause, self._clock, self.known.place, because)
-        if changes_at is not None:
-            self._moments.add(changes_at, room.room_id)
-        if self.known.observed(room.room_id):
-            return self._observing.news(room.room_id, made)
-        self._observing.forget(room.room_id)
-        messages: list[BusMessage] = []
-        for command, decision in made:
-            self._under_way(room, command)
-            messages += (command, decision)
-        self.counters["commands"] += len(made)
-        return messages
+    def _try_shadow(self) -> None:
+        """The rules that are to be tried beside are these now, or none."""
+        rules = self.known.shadow
+        if rules is None:
+            self._decider.shadows = ()
+        elif [shadow.rules for shadow in self._decider.shadows] != [rules]:
+            self._decider.shadows = (Shadow(rules, self.known, self._clock, self._shadow_moments),)
 
 
 def _no_health(record: Record) -> bool:
