@@ -3,7 +3,7 @@
 from typing import Annotated, Any
 
 import msgspec
-from litestar import MediaType, Request, Response, get, post, put
+from litestar import MediaType, Request, Response, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
@@ -15,7 +15,16 @@ from insula.errors import RuleError
 from insula.messages import RuleSet
 from insula.store.building import read_rules, read_settings
 from insula.store.engine import Store
-from insula.store.rule_versions import Version, edited_rules, find_version, list_versions, put_rules
+from insula.store.rule_versions import (
+    Version,
+    edited_rules,
+    end_shadow,
+    find_version,
+    list_versions,
+    put_rules,
+    put_shadow,
+    shadow_rules,
+)
 
 MOST_BYTES = 800_000
 """A rule set goes over the bus in one record."""
@@ -37,6 +46,26 @@ def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
         before = await in_force(store)
         return _summary(await put_rules(store, ruleset, text, by, clock.real(), before))
 
+    @get("/rules/shadow", summary="The rules that are only tried", tags=["rules"])
+    async def shadow(form: Form = "json") -> Answer:
+        """Decided beside those in force, on the same values; what they would do is told in ``/why``, never done."""
+        async with store.read() as connection:
+            found = await shadow_rules(connection)
+        if found is None:
+            raise NotFound("no rules are tried as shadow")
+        return _answer(found, form)
+
+    @put("/rules/shadow", summary="Try rules beside those in force", tags=["rules"])
+    async def cast(request: Request[Any, Any, Any], by: By = "") -> dict[str, Any]:
+        """The body: as of ``PUT /rules``. They drive nothing."""
+        ruleset, text = _read(await request.body(), request.content_type[0])
+        return _summary(await put_shadow(store, ruleset, text, by, clock.real()))
+
+    @delete("/rules/shadow", summary="Try none any more", tags=["rules"], status_code=200)
+    async def uncast(by: By = "") -> dict[str, Any]:
+        await end_shadow(store, by, clock.real())
+        return {"shadow": None}
+
     @get("/rules/versions", summary="Every version of the rules, the newest first", tags=["rules"])
     async def versions(limit: FromQuery[int] = 100) -> dict[str, Any]:
         async with store.read() as connection:
@@ -52,7 +81,7 @@ def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
         ruleset, text = _read(found.source.encode(), "application/toml")
         return _summary(await put_rules(store, ruleset, text, by, clock.real(), await in_force(store)))
 
-    return [rules, apply, versions, version, restore]
+    return [rules, apply, shadow, cast, uncast, versions, version, restore]
 
 
 async def in_force(store: Store) -> Version:
@@ -108,6 +137,7 @@ def _summary(version: Version) -> dict[str, Any]:
         "rules": len(ruleset.rules),
         "by": version.by,
         "at": version.at,
+        "shadow": version.shadow,
     }
 
 

@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from insula.messages import Command, CommandResult, Decision, Origin
 from insula.store import tables
 from insula.store.alerts import AlertIn, alert_row
+from insula.store.heard import HeardIn, heard_row
 from insula.store.moves import Move, MoveIn, move_row, moves_of
 
 ID_LENGTH = 64
@@ -35,7 +36,7 @@ class DecisionIn:
     timestamp: int
 
 
-EventIn = ResultIn | DecisionIn | MoveIn | AlertIn
+EventIn = ResultIn | DecisionIn | MoveIn | AlertIn | HeardIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ def _row(event: EventIn) -> tuple[Table, dict[str, Any]]:
             return tables.Move, move_row(event)
         case AlertIn():
             return tables.AlertEvent, alert_row(event)
+        case HeardIn():
+            return tables.Heard, heard_row(event)
     return tables.Decision, _decision_row(event)
 
 
@@ -139,6 +142,7 @@ def _decision_row(event: DecisionIn) -> dict[str, Any]:
         "lost": list(decision.lost),
         "because": decision.because,
         "observed": decision.observed,
+        "shadow": decision.shadow,
     }
 
 
@@ -236,6 +240,7 @@ def _decision(row: Row[Any]) -> Decision:
         lost=tuple(row.lost),
         because=row.because,
         observed=row.observed,
+        shadow=row.shadow,
     )
 
 
