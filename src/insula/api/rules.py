@@ -8,16 +8,15 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
 from insula.api.errors import NotFound, RequestError
-from insula.building.rules import load_ruleset, parse_ruleset
-from insula.building.rules_text import export_ruleset, ruleset_of
+from insula.building.rules import parse_ruleset
+from insula.building.rules_text import ruleset_of
 from insula.clock import Clock
 from insula.errors import RuleError
 from insula.messages import RuleSet
-from insula.store.building import read_rules, read_settings
+from insula.store.building import rules_in_force
 from insula.store.engine import Store
 from insula.store.rule_versions import (
     Version,
-    edited_rules,
     end_shadow,
     find_version,
     list_versions,
@@ -36,14 +35,14 @@ Answer = Response[Any]
 def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
     @get("/rules", summary="The rules in force", tags=["rules"])
     async def rules(form: Form = "json") -> Answer:
-        return _answer(await in_force(store), form)
+        return _answer(await rules_in_force(store), form)
 
     @put("/rules", summary="Put rules in force, as TOML or JSON", tags=["rules"])
     async def apply(request: Request[Any, Any, Any], by: By = "") -> dict[str, Any]:
         """The body: TOML (``application/toml``), or a JSON object with ``name`` and ``rules``. Nothing is changed
         unless every rule compiles and names known values; ``faults`` says what is wrong and where."""
         ruleset, text = _read(await request.body(), request.content_type[0])
-        before = await in_force(store)
+        before = await rules_in_force(store)
         return _summary(await put_rules(store, ruleset, text, by, clock.real(), before))
 
     @get("/rules/shadow", summary="The rules that are only tried", tags=["rules"])
@@ -79,20 +78,9 @@ def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
     async def restore(version: FromPath[str], by: By = "") -> dict[str, Any]:
         found = await _find(store, version)
         ruleset, text = _read(found.source.encode(), "application/toml")
-        return _summary(await put_rules(store, ruleset, text, by, clock.real(), await in_force(store)))
+        return _summary(await put_rules(store, ruleset, text, by, clock.real(), await rules_in_force(store)))
 
     return [rules, apply, shadow, cast, uncast, versions, version, restore]
-
-
-async def in_force(store: Store) -> Version:
-    """Edited by hand, or else the building file's. Raises RuleError when it names a set that does not exist."""
-    async with store.read() as connection:
-        edited = await edited_rules(connection)
-        if edited is not None:
-            return edited
-        ruleset = await read_rules(connection) or load_ruleset((await read_settings(connection)).rules)
-        known = await find_version(connection, ruleset.version)
-    return known or Version(0, ruleset, export_ruleset(ruleset), "", 0)
 
 
 async def _find(store: Store, version: str) -> Version:

@@ -155,6 +155,13 @@ class Decider:
             self.known.rooms.hold(replace(lease, until=self._clock.now()))
             self.look_at([room])
 
+    def known_as(self, room: RoomState, command: Command, id_: str) -> None:
+        """The command that is on its way is answered under this id: elsewhere its cause had another name."""
+        target = room.target(command.device_id, command.point)
+        target.open, target.last_id = replace(command, id=id_), id_
+        self._waiting[id_] = self._waiting[command.id]
+        self._expiries.add(command.expires_at, id_)
+
     def _under_way(self, room: RoomState, command: Command) -> None:
         room.commanded(command, self._clock.now())
         self._waiting[command.id] = (room.room_id, command.device_id, command.point)

@@ -12,7 +12,7 @@ from insula.bus.channel import Received
 from insula.bus.keys import SHADOW_KEY
 from insula.controller.rooms import Rooms
 from insula.errors import RuleError
-from insula.messages import BuildingSettings, LampLight, Lease, RoomRecord, RuleSet, ShadowRules
+from insula.messages import BuildingSettings, BusMessage, LampLight, Lease, RoomRecord, RuleSet, ShadowRules
 
 log = structlog.get_logger("insula.controller")
 
@@ -49,8 +49,11 @@ class Known:
 
     def learn(self, received: Received) -> Iterable[RoomState]:
         """Takes a record of topic ``state``; gives the rooms to look at again."""
-        key = received.record.key
-        match received.message:
+        return self.take(received.record.key, received.message)
+
+    def take(self, key: str, message: BusMessage | None) -> Iterable[RoomState]:
+        """The same by its key and its message; None: a tombstone."""
+        match message:
             case Lease() as lease:
                 return _one(self.rooms.hold(lease))
             case None if key.startswith("lease/") and key.removeprefix("lease/").isdecimal():

@@ -180,6 +180,24 @@ async def why(
     return Page(found, places[limit - 1] if len(places) > limit else None)
 
 
+async def decisions_between(connection: AsyncConnection, start: int, end: int) -> list[Decision]:
+    """Of the rules in force, ``start <= time < end`` (ms, building's clock), in order."""
+    table = tables.Decision
+    query = select(table).where(table.c.timestamp >= start, table.c.timestamp < end, ~table.c.shadow)
+    return [_decision(row) for row in await connection.execute(query.order_by(table.c.timestamp, table.c.id))]
+
+
+async def results_between(
+    connection: AsyncConnection, start: int, end: int
+) -> list[tuple[int, int | None, CommandResult]]:
+    """By the time of their command, ``start <= time < end`` (ms, building's clock), in order: that time, the room and
+    the result."""
+    table = tables.CommandResult
+    query = select(table).where(table.c.timestamp >= start, table.c.timestamp < end)
+    rows = await connection.execute(query.order_by(table.c.timestamp, table.c.at))
+    return [(row.timestamp, row.room, _result(row)) for row in rows]
+
+
 def _id_of(table: Table) -> "Column[str]":
     """What ties its rows to what was asked: a command's id, or that of a press."""
     return table.c.cause if table is tables.Move else table.c.command
