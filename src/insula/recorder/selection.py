@@ -63,7 +63,7 @@ class Selection:
         kept = self._kept.get(point)
         if kept is None or reading.changed_at != kept.changed_at:
             at = reading.measured_at
-        elif held <= kept.held_at or not self._worth_a_row(reading, held, kept):
+        elif held <= kept.held_at or not self._worth_a_row(reading, held, kept, now):
             kept.looked_at, kept.last_held_at = now, held
             return None
         else:
@@ -71,11 +71,13 @@ class Selection:
         self._kept[point] = Kept(reading.changed_at, at, now, at)
         return LogRow(at, reading.value, reason_of(reading.point), reading.device_id)
 
-    def _worth_a_row(self, reading: Reading, held: int, kept: Kept) -> bool:
-        """Whether a value that did not change is taken again. The last that was heard before a silence is, from which
-        on it ages."""
-        silent = held == kept.last_held_at and reading.resend
-        return silent or reading.point in EACH or held - kept.held_at >= self._every_ms
+    def _worth_a_row(self, reading: Reading, held: int, kept: Kept, now: int) -> bool:
+        """Whether a value that did not change is taken again. The last that was heard before a silence is: it ages
+        from then on."""
+        if reading.resend:
+            silent = held == kept.last_held_at and now >= kept.looked_at + self._every_ms
+            return silent or held - kept.held_at >= self._every_ms
+        return reading.point in EACH or held - kept.held_at >= self._every_ms
 
 
 def held_at(reading: Reading) -> int:

@@ -16,6 +16,9 @@ from insula.store.heard import LEASE_END, QUALITY, START, HeardIn
 from insula.store.moves import MoveRow
 from insula.store.rollups import ROLE_OF
 
+STATE, DECIDED, AGAIN, MEASURED, LESS, ASKED = range(6)
+"""The order of what was heard at one time: ``DECIDED``: for which something was decided; ``AGAIN``: what counts again,
+``LESS``: no longer."""
 DEVICE = Origin(kind="device")
 _reading = msgspec.json.Decoder(Reading).decode
 _lease_end = msgspec.json.Decoder(LeaseEnd).decode
@@ -61,7 +64,7 @@ def _readings(records: RoomRecords) -> Iterator[Event]:
         if role is not None:
             yield from _series(device_id, role.name, lines, moves)
     for move in moves.values():  # that changed nothing, or was never logged
-        yield Event(move.move.timestamp, 3, _told(move))
+        yield Event(move.move.timestamp, MEASURED, _told(move))
 
 
 def _series(
@@ -86,7 +89,7 @@ def _series(
             seen_at=0 if each else at,
             origin=origin,
         )
-        yield Event(at, 3, reading, news)
+        yield Event(at, MEASURED, reading, news)
 
 
 def _told(one: MoveRow) -> Reading:
@@ -107,7 +110,8 @@ def _told(one: MoveRow) -> Reading:
 
 def _attached(events: list[Event], records: RoomRecords) -> list[Event]:
     """A reading for which something was decided gets the id that the decision names, and the time at which it was
-    heard: Log holds neither."""
+    heard: Log holds neither. Of what was heard at one time it was the first, unless it is among what counts again."""
+    again = {one.what.id for one in map(_heard, records.heard) if one is not None and isinstance(one.what, Reading)}
     wanted = {decision.because for decision in records.decisions if decision.because}
     places: dict[str, list[int]] = {}
     for place, event in enumerate(events):
@@ -121,7 +125,8 @@ def _attached(events: list[Event], records: RoomRecords) -> list[Event]:
             place = max(heard, key=lambda place: events[place].at)
             event = events[place]
             assert isinstance(event.what, Reading)
-            events[place] = Event(decision.decided_at, 3, replace(event.what, id=decision.trigger))
+            order = MEASURED if decision.trigger in again else DECIDED
+            events[place] = Event(decision.decided_at, order, replace(event.what, id=decision.trigger))
     return events
 
 
@@ -131,12 +136,13 @@ def _attached(events: list[Event], records: RoomRecords) -> list[Event]:
 def _heard(one: HeardIn) -> Event | None:
     match one.key:
         case str(key) if key == START:
-            return Event(one.timestamp, 0, Start())
+            return Event(one.timestamp, STATE, Start())
         case str(key) if key == QUALITY:
-            return Event(one.timestamp, 2, _reading(one.value))
+            reading = _reading(one.value)
+            return Event(one.timestamp, AGAIN if reading.quality == "good" else LESS, reading)
         case str(key) if key == LEASE_END:
-            return Event(one.timestamp, 5, _lease_end(one.value))
-    return Event(one.timestamp, 1, one)
+            return Event(one.timestamp, ASKED, _lease_end(one.value))
+    return Event(one.timestamp, STATE, one)
 
 
 def _answers(records: RoomRecords, rate: float, commands: bool) -> Iterator[Event]:
@@ -147,10 +153,10 @@ def _answers(records: RoomRecords, rate: float, commands: bool) -> Iterator[Even
         results[command.id] = result
         at = timestamp + round((result.at - result.command.at) * rate)
         if command.origin.kind != "rule":
-            yield Event(timestamp, 4, command)
-        yield Event(at, 4, replace(result, at=at, command=command))
+            yield Event(timestamp, ASKED, command)
+        yield Event(at, ASKED, replace(result, at=at, command=command))
     if commands:
-        yield from (Event(command.at, 4, command) for command in _commands(records, results, rate))
+        yield from (Event(command.at, ASKED, command) for command in _commands(records, results, rate))
 
 
 def _commands(records: RoomRecords, results: Mapping[str, CommandResult], rate: float) -> Iterator[Command]:

@@ -50,8 +50,8 @@ async def heard_between(connection: AsyncConnection, start: int, end: int) -> li
     before = select(table).join(latest, (table.c.key == latest.c.key) & (table.c.timestamp == latest.c.at))
     within = select(table).where(table.c.timestamp >= start, table.c.timestamp < end)
     return [
-        *_read((await connection.execute(before.order_by(table.c.timestamp))).all()),
-        *_read((await connection.execute(within.order_by(table.c.timestamp))).all()),
+        *_read((await connection.execute(before.order_by(table.c.place))).all()),
+        *_read((await connection.execute(within.order_by(table.c.timestamp, table.c.place))).all()),
     ]
 
 

@@ -266,7 +266,8 @@ RuleVersion = Table(
 Heard = Table(
     "Heard",
     metadata,
-    Column("id", String(64), primary_key=True),
+    Column("place", Integer, primary_key=True, comment="the order in which it was heard"),
+    Column("id", String(64), nullable=False, unique=True),
     Column("timestamp", BigInteger, nullable=False, index=True, comment="building's clock"),
     Column("key", String(255), nullable=False, comment="of topic state; or start, quality or lease_end"),
     Column("room", Integer, nullable=True),

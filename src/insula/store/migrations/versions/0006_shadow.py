@@ -12,6 +12,7 @@ def upgrade() -> None:
     op.add_column("RuleVersion", sa.Column("shadow", sa.Boolean(), server_default="0", nullable=False))
     op.create_table(
         "Heard",
+        sa.Column("place", sa.Integer(), nullable=False, comment="the order in which it was heard"),
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("timestamp", sa.BigInteger(), nullable=False, comment="building's clock"),
         sa.Column(
@@ -21,7 +22,8 @@ def upgrade() -> None:
         sa.Column(
             "value", sa.LargeBinary(length=16_000_000), nullable=False, comment="as on the bus; empty: a tombstone"
         ),
-        sa.PrimaryKeyConstraint("id", name="pk_Heard"),
+        sa.PrimaryKeyConstraint("place", name="pk_Heard"),
+        sa.UniqueConstraint("id", name="uq_Heard_id"),
     )
     op.create_index("ix_Heard_timestamp", "Heard", ["timestamp"])
     op.create_index("ix_Heard_key_timestamp", "Heard", ["key", "timestamp"])
