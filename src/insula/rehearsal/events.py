@@ -50,7 +50,18 @@ def events_of(records: RoomRecords, heard: Sequence[HeardIn], *, commands: bool,
         *(event for one in (*heard, *records.heard) if (event := _heard(one)) is not None),
         *_answers(records, rate, commands),
     ]
-    return sorted(events, key=itemgetter(0, 1))
+    return sorted(_latest(events), key=itemgetter(0, 1))
+
+
+def _latest(events: list[Event]) -> list[Event]:
+    """Of what was told of a point at one time the controller hears the last: here, that it no longer counts."""
+    less = {_point(event) for event in events if event.order == LESS}
+    return [event for event in events if event.order != MEASURED or _point(event) not in less] if less else events
+
+
+def _point(event: Event) -> tuple[int, int, str] | None:
+    reading = event.what
+    return (event.at, reading.device_id, reading.point) if isinstance(reading, Reading) else None
 
 
 # --- readings
