@@ -192,6 +192,8 @@ class RoomState:
         fresh = self.fresh(role, now)
         if not fresh:
             return None
+        if len(fresh) == 1 and ROLES[role].average != "any":
+            return fresh[0].value
         match ROLES[role].average:
             case "any":
                 return float(any(reading.value for reading in fresh))
