@@ -27,6 +27,7 @@ app.command("insula.cli_control:hands_off", help="Nothing that a rule wishes is 
 app.command("insula.cli_control:hands_on", help="The rules drive again: building, floor or room.")
 app.command("insula.cli_control:why", help="Why something moved in a room, or a device did.")
 app.command("insula.cli_rules:rules", help="The rules: show, check, apply, shadow, versions, export, restore.")
+app.command("insula.cli_rehearse:rehearse", help="What other rules would do, on recorded or simulated days.")
 app.command("insula.cli_status:status", help="Parts, gateways, devices and alerts at a glance.")
 app.command("insula.cli_status:alerts", help="Alerts: list, acknowledge.")
 app.command("insula.cli_db:db", help="The database's tables: upgrade.")

@@ -1,5 +1,6 @@
 """Recorded days, rehearsed room after room: from the database alone."""
 
+import asyncio
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import pairwise
@@ -51,8 +52,13 @@ class Question:
     limits: Limits = USUAL
 
 
-async def rehearse_recorded(store: Store, question: Question, progress: Progress = lambda done, all_: None) -> Outcome:
-    """Raises InputError: there is nothing recorded of that time."""
+async def rehearse_recorded(
+    store: Store,
+    question: Question,
+    progress: Progress = lambda done, all_: None,
+    again: Callable[[Decision], None] = lambda decision: None,
+) -> Outcome:
+    """``again`` gets what the rules in force decide again. Raises InputError: nothing is recorded of that time."""
     present = (await rules_in_force(store)).ruleset
     sets = [present] if question.changed is None else [present, question.changed]
     async with store.read() as connection:
@@ -69,8 +75,10 @@ async def rehearse_recorded(store: Store, question: Question, progress: Progress
             records = rooms.get(room_id, RoomRecords(room_id))
             records.log = await read_log(connection, [device.device_id for device in devices], start, end)
             rows += len(records.log)
-            work.room(records)
+            for decision in work.room(records):
+                again(decision)
             records.log = ()
+            await asyncio.sleep(0)
         progress(len(building.devices), len(building.devices))
     found = [total(figures) for figures in work.figures]
     return Outcome(
@@ -107,7 +115,8 @@ class _Work:
         self._old = old
         self._rate = rate
 
-    def room(self, records: RoomRecords) -> None:
+    def room(self, records: RoomRecords) -> list[Decision]:
+        """Gives what was decided again."""
         again = self._question.changed is None
         comparison = Comparison(records.decisions, self._begin, TOLERANCE_MS * max(1.0, self._rate)) if again else None
         replay = Replay(
@@ -125,6 +134,7 @@ class _Work:
             figures.append(one)
         if comparison is not None:
             self.reproduction.add(comparison.result())
+        return comparison.made if comparison is not None else []
 
 
 async def _span(connection: AsyncConnection, question: Question) -> tuple[int, int]:

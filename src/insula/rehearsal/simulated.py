@@ -1,6 +1,7 @@
 """Simulated days in fast time: rules decide in the simulated world, and its physics answer to what they command. No
 bus and no gateway: commands go to the devices of the world alone."""
 
+import asyncio
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 
@@ -45,7 +46,7 @@ class Days:
     limits: Limits = USUAL
 
 
-def rehearse_simulated(
+async def rehearse_simulated(
     plan: BuildingPlan, sets: Sequence[RuleSet], days: Days, progress: Progress = lambda done, all_: None
 ) -> list[Figures]:
     """The figures of each set, by what is true in the world."""
@@ -57,6 +58,7 @@ def rehearse_simulated(
         for _ in building.hours():
             done += 1
             progress(done, hours)
+            await asyncio.sleep(0)
         found.append(total(building.figures.values()))
     return found
 
