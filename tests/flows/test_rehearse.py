@@ -169,7 +169,7 @@ async def test_a_shadow_tells_and_drives_nothing(tmp_path: Path) -> None:
     assert len(beside.commands) == len(alone.commands)
     assert not {one.command_id for one in shadows} & set(beside.commands)
     kept = [one for one in told_of.rows if one.decision is not None and one.decision.shadow]
-    assert {one.command_id for one in kept} == {one.command_id for one in shadows}
+    assert {one.command_id for one in kept} >= {one.command_id for one in shadows}
 
 
 async def test_nobody_drives_anything_for_a_forged_decision(tmp_path: Path) -> None:

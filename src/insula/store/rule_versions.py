@@ -93,7 +93,7 @@ async def forget_edit(connection: AsyncConnection) -> None:
 
 
 async def find_version(connection: AsyncConnection, version: str) -> Version | None:
-    """The last time that these rules were brought."""
+    """The last time that these rules were brought to be in force; or, if they never were, to be tried."""
     row = await _first(connection, RuleVersion.c.version == version)
     return None if row is None else _version(row)
 
@@ -105,7 +105,8 @@ async def list_versions(connection: AsyncConnection, limit: int = 100) -> list[V
 
 
 async def _first(connection: AsyncConnection, wanted: Any) -> Row[Any] | None:
-    return (await connection.execute(select(RuleVersion).where(wanted).order_by(RuleVersion.c.id.desc()))).first()
+    newest = select(RuleVersion).where(wanted).order_by(RuleVersion.c.shadow, RuleVersion.c.id.desc())
+    return (await connection.execute(newest)).first()
 
 
 def _version(row: Row[Any]) -> Version:
