@@ -185,6 +185,7 @@ def _list(console: Console, decisions: "list[Decision]", title: str) -> None:
             f" (version {one.version[:8]}); {one.because or one.trigger}",
             highlight=False,
             markup=False,
+            soft_wrap=True,
         )
     if len(decisions) > SHOWN:
         console.print(f"  and {len(decisions) - SHOWN} more")

@@ -50,7 +50,16 @@ def events_of(records: RoomRecords, heard: Sequence[HeardIn], *, commands: bool,
         *(event for one in (*heard, *records.heard) if (event := _heard(one)) is not None),
         *_answers(records, rate, commands),
     ]
-    return sorted(_latest(events), key=itemgetter(0, 1))
+    return _from_the_start(sorted(_latest(events), key=itemgetter(0, 1)))
+
+
+def _from_the_start(events: list[Event]) -> list[Event]:
+    """What was measured before the first process began was heard when it did."""
+    place = next((place for place, event in enumerate(events) if isinstance(event.what, Start)), 0)
+    before, start = events[:place], events[place : place + 1]
+    if any(event.order != MEASURED for event in before):
+        return events
+    return [*start, *(event._replace(at=start[0].at) for event in before), *events[place + 1 :]]
 
 
 def _latest(events: list[Event]) -> list[Event]:
