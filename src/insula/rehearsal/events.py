@@ -1,5 +1,6 @@
 """A room's records, as what its controller heard, in order. Pure."""
 
+from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import itemgetter
@@ -9,7 +10,7 @@ import msgspec
 from msgspec.structs import replace
 
 from insula.controller.decisions import became
-from insula.messages import COMMAND_LIFE_MS, Command, CommandResult, LeaseEnd, Origin, Reading
+from insula.messages import COMMAND_LIFE_MS, Command, CommandResult, DeviceRecord, LeaseEnd, Origin, Reading
 from insula.points import ROLES
 from insula.rehearsal.records import LogLine, RoomRecords
 from insula.store.heard import LEASE_END, QUALITY, START, HeardIn
@@ -41,10 +42,19 @@ class Event(NamedTuple):
     news: bool = True
 
 
-def events_of(records: RoomRecords, heard: Sequence[HeardIn], *, commands: bool, rate: float = 1.0) -> list[Event]:
+def events_of(
+    records: RoomRecords,
+    heard: Sequence[HeardIn],
+    devices: Sequence[DeviceRecord],
+    *,
+    commands: bool,
+    rate: float = 1.0,
+) -> list[Event]:
     """All that was heard, in order. ``heard``: of the whole building. ``commands``: those that the rules in force gave
     as well, for who does not decide anew; ``rate``: how fast the building's clock ran beside the real one."""
-    readings = list(_readings(records))
+    starts = [one.timestamp for one in heard if one.key == START]
+    anew = {device.device_id: starts for device in devices if device.type == "knx"}
+    readings = list(_readings(records, anew))
     events = [
         *(readings if commands else _attached(readings, records)),
         *(event for one in (*heard, *records.heard) if (event := _heard(one)) is not None),
@@ -76,23 +86,32 @@ def _point(event: Event) -> tuple[int, int, str] | None:
 # --- readings
 
 
-def _readings(records: RoomRecords) -> Iterator[Event]:
-    """From Log, with the id and the origin of those that are known to tell of a move."""
+def _readings(records: RoomRecords, anew: Mapping[int, Sequence[int]]) -> Iterator[Event]:
+    """From Log, with the id and the origin of those that are known to tell of a move. ``anew``: when a device's
+    gateway began to remember (ms)."""
     moves = {(one.move.device_id, one.move.point, one.move.timestamp): one for one in records.moves}
     for (device_id, reason), lines in groupby(records.log, key=itemgetter(3, 2)):
         role = ROLE_OF.get(reason)
         if role is not None:
-            yield from _series(device_id, role.name, lines, moves)
+            yield from _series(device_id, role.name, lines, moves, anew.get(device_id, ()))
     for move in moves.values():  # that changed nothing, or was never logged
         yield Event(move.move.timestamp, MEASURED, _told(move))
 
 
 def _series(
-    device_id: int, point: str, lines: Iterator[LogLine], moves: dict[tuple[int, str, int], MoveRow]
+    device_id: int,
+    point: str,
+    lines: Iterator[LogLine],
+    moves: dict[tuple[int, str, int], MoveRow],
+    starts: Sequence[int],
 ) -> Iterator[Event]:
     changed_at, before, each = 0, float("nan"), ROLES[point].freshness == "measured"
+    coming = deque(starts)
     for at, value, _, _ in lines:
         news = value != before
+        while coming and coming[0] <= at:
+            coming.popleft()
+            news = True
         if news:
             changed_at, before = at, value
         move = moves.pop((device_id, point, at), None)

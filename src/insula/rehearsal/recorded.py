@@ -129,7 +129,8 @@ class _Work:
             limits=self._question.limits,
             rate=self._rate,
         )
-        events = events_of(records, self._building.heard, commands=not again, rate=self._rate)
+        devices = self._building.devices[records.room_id]
+        events = events_of(records, self._building.heard, devices, commands=not again, rate=self._rate)
         for figures, one in zip(self.figures, replay.run(events, self._end), strict=True):
             figures.append(one)
         if comparison is not None:

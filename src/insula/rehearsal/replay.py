@@ -73,7 +73,11 @@ class Replay:
         return [one.figures for one in self._imagined]
 
     def _begin(self) -> None:
-        """As a controller at its start: it remembers no command, and waits until all have told their values."""
+        """As a controller at its start: it remembers no command, and waits until all have told their values. A Z-Wave
+        server tells its own from memory; on KNX they are read again."""
+        for readings in self._room.readings.values():
+            for device_id in [one for one in readings if self._room.devices[one].type == "knx"]:
+                del readings[device_id]
         self._room.targets.clear()
         self._room.held, self._room.comfort = frozenset(), None
         self._room.settle(self._clock.now())
