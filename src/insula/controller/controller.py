@@ -1,30 +1,32 @@
 """The automatic controller: readings -> room states -> decide -> commands."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
 
 from insula.building.resends import Resends
-from insula.building.state import RoomState
+from insula.building.state import SETTLE_MS
 from insula.bus.channel import Channel, Reader, Received
-from insula.bus.codec import LEASE_END, RESULT, lease_key
+from insula.bus.codec import LEASE_END, PASSED_ON, RESULT, lease_key
 from insula.bus.health import tell_health
-from insula.bus.port import Membership, Partition, Record
-from insula.bus.topics import EVENTS, KNX, STATE, ZWAVE, partition_of
+from insula.bus.port import Partition, Record
+from insula.bus.topics import EVENTS, KNX, STATE, partition_of
 from insula.clock import Clock
-from insula.controller.aside import Aside
+from insula.controller.aside import Kept
 from insula.controller.decider import Decider
 from insula.controller.known import Known
 from insula.controller.moments import Moments
 from insula.controller.outbox import Outbox
 from insula.controller.shadow import Shadow
+from insula.controller.share import Share
 from insula.messages import (
     BusMessage,
     Command,
     CommandResult,
     Health,
     LeaseEnd,
+    PassedOn,
     Reading,
 )
 
@@ -35,23 +37,21 @@ AT_ONCE = 50
 
 
 class Controller:
-    """Decides for the rooms that are assigned to it among the controllers, and keeps the others' state warm."""
+    """Decides for the rooms that are its own among the controllers."""
 
     def __init__(self, channel: Channel, clock: Clock, instance: str = "1") -> None:
         self.known = Known()
         self._channel = channel
         self._outbox = Outbox(channel, clock)
-        self._aside = Aside()
+        self._share = Share(channel, clock)
         self._clock = clock
         self._instance = instance
         self._resends = Resends()
-        self._assigned: set[int] = set()
-        self._membership: Membership | None = None
         self._moments: Moments[int] = Moments(clock.now, clock.sleep_until)
         self._shadow_moments: Moments[int] = Moments(clock.now, clock.sleep_until)
         self._expiries: Moments[str] = Moments(clock.real, self._real_sleep_until)
         self._decider = Decider(
-            self.known, clock, self._moments, self._expiries, assigned=self._is_assigned, certain=self._is_certain
+            self.known, clock, self._moments, self._expiries, owns=self._share.owns, certain=self._share.certain
         )
 
     @property
@@ -62,28 +62,28 @@ class Controller:
         """Until cancelled. Decides once the devices, the rules and the leases are known."""
         await self._channel.devices.complete()
         name = f"controller-{self._instance}"
-        events = await self._channel.read(
-            [KNX.name, ZWAVE.name, EVENTS.name], name=name, slow="latest", wanted=self._wanted
-        )
+        points = await self._share.open(f"{name}-points")
+        events = await self._channel.read([EVENTS.name], name=f"{name}-events", wanted=_is_for_us)
         state = await self._channel.read([STATE.name], name=f"{name}-state", start="beginning", wanted=_no_health)
         self._devices_changed()
         forget_listener = self._channel.devices.on_change(self._devices_changed)
         try:
             await self._catch_up(state)
-            await self._decide_and_follow(events, state)
+            await self._decide_and_follow(points, events, state)
         finally:
             forget_listener()
-            await events.close()
-            await state.close()
+            for reader in (points, events, state):
+                await reader.close()
 
-    async def _decide_and_follow(self, events: Reader, state: Reader) -> None:
-        self._membership = membership = await self._channel.bus.join(
+    async def _decide_and_follow(self, points: Reader, *others: Reader) -> None:
+        self._share.membership = membership = await self._channel.bus.join(
             "controller", KNX.name, assigned=self._take_over, revoked=self._hand_over
         )
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._follow(events))
-                tasks.create_task(self._follow(state))
+                tasks.create_task(self._follow_points(points))
+                for reader in others:
+                    tasks.create_task(self._follow(reader))
                 tasks.create_task(self._wake())
                 tasks.create_task(self._wake_shadow())
                 tasks.create_task(self._expire())
@@ -105,13 +105,22 @@ class Controller:
 
     async def _follow(self, reader: Reader) -> None:
         while True:
-            messages: list[BusMessage] = []
-            for received in await reader.batch():
-                try:
-                    messages += self._take(received)
-                except Exception:
-                    log.exception("message passed over", place=received.record.place, key=received.record.key)
-            await self._outbox.put(messages)
+            await self._outbox.put(self._take_all(await reader.batch()))
+
+    async def _follow_points(self, reader: Reader) -> None:
+        while True:
+            records = [record for record in await reader.records() if self._wanted(record)]
+            await self._outbox.put(self._take_all(filter(None, map(reader.decode, records))))
+            await self._own_what_came()
+
+    def _take_all(self, messages: Iterable[Received]) -> Sequence[BusMessage]:
+        answers: list[BusMessage] = []
+        for received in messages:
+            try:
+                answers += self._take(received)
+            except Exception:
+                log.exception("message passed over", place=received.record.place, key=received.record.key)
+        return answers
 
     async def _wake(self) -> None:
         """At each moment at which an answer may change by itself."""
@@ -159,37 +168,42 @@ class Controller:
     # --- which rooms
 
     async def _take_over(self, partitions: Sequence[Partition]) -> None:
-        numbers = {number for _, number in partitions}
-        self._assigned |= numbers
-        for room_id, records, settled_at in self._aside.rooms(numbers):
-            await self._outbox.put(self._catch_up_room(room_id, records, settled_at))
-            await asyncio.sleep(0)
-        self._decider.look_at(self.known.rooms)
-
-    def _catch_up_room(self, room_id: int, records: Sequence[Record], settled_at: int) -> Sequence[BusMessage]:
-        """What was kept aside of a room becomes what is known of it; nothing is decided by a part of that."""
-        room = self.known.rooms.get(room_id)
-        before = room.settled_at if room is not None else 0
-        messages: list[BusMessage] = []
-        for record in records:
-            received = self._channel.decoded(record)
-            if received is not None and isinstance(received.message, Reading):
-                its = self.known.rooms.of_device(received.message.device_id)
-                self._resends.looked(received.message, self._clock.now())
-                messages += self._decider.hear(its, received.message)[1] if its is not None else ()
-        if room is not None:
-            room.settled_at = max(before, settled_at)
-            self._decider.look_at([room])
-        return messages
+        await self._share.take(partitions)
+        await self._own_what_came()
 
     async def _hand_over(self, partitions: Sequence[Partition]) -> None:
-        self._assigned -= {number for _, number in partitions}
+        await self._share.give(partitions)
 
-    def _is_certain(self) -> bool:
-        return self._membership is not None and self._membership.certain()
+    async def _own_what_came(self) -> None:
+        for number, kept in self._share.taken():
+            await self._outbox.put(self._catch_up_rooms(number, kept))
+            await asyncio.sleep(0)
 
-    def _is_assigned(self, room: RoomState) -> bool:
-        return partition_of(KNX.name, room.room_id) in self._assigned
+    def _catch_up_rooms(self, number: int, kept: Sequence[Kept]) -> Sequence[BusMessage]:
+        """What was said of the rooms of a partition becomes what is known of them; nothing is decided by a part of
+        that. A room has settled so long after the last of its points was first heard of."""
+        rooms = [room for room in self.known.rooms if partition_of(KNX.name, room.room_id) == number]
+        settled_at = {room.room_id: room.settled_at for room in rooms}
+        answers: list[BusMessage] = []
+        for received, since in self._decoded(kept):
+            room = self.known.rooms.of_device(received.device_id)
+            if isinstance(received, Command):
+                self._decider.take_command(received)
+            elif room is not None:
+                self._resends.looked(received, self._clock.now())
+                answers += self._decider.hear(room, received)[1]
+                heard = self._clock.building(since) + SETTLE_MS
+                settled_at[room.room_id] = max(settled_at.get(room.room_id, 0), heard)
+        for room in rooms:
+            room.settled_at = settled_at[room.room_id]
+        self._decider.look_at(rooms)
+        return answers
+
+    def _decoded(self, kept: Iterable[Kept]) -> Iterator[tuple[Reading | Command, int]]:
+        for one in kept:
+            received = self._channel.decoded(one.record)
+            if received is not None and isinstance(received.message, Reading | Command):
+                yield received.message, one.since
 
     def _devices_changed(self) -> None:
         self._resends.forget()
@@ -203,17 +217,15 @@ class Controller:
     # --- what is heard
 
     def _wanted(self, record: Record) -> bool:
-        """What is to be decoded now: results, and what is new of the rooms that it decides for."""
-        if record.topic == EVENTS.name:
-            return record.key in (RESULT, LEASE_END)
-        now = self._clock.now()
-        return not (self._aside.keep(record, self._assigned, now) or self._resends.holds(record.headers, now))
+        """What is to be decoded now: what is new of the rooms that it decides for."""
+        return not (self._share.keeps(record) or self._resends.holds(record.headers, self._clock.now()))
 
     def _take(self, received: Received) -> Sequence[BusMessage]:
         match received.message:
             case Reading() as reading:
-                self._resends.looked(reading, self._clock.now())
-                return self._decider.take_reading(reading)
+                return self._take_reading(reading, placed="room" in received.record.headers)
+            case PassedOn(reading=reading):
+                return self._take_reading(reading)
             case Command() as command:
                 self._decider.take_command(command)
             case CommandResult() as result:
@@ -223,6 +235,17 @@ class Controller:
             case _ if received.record.topic == STATE.name:
                 self._learn(received)
         return ()
+
+    def _take_reading(self, reading: Reading, *, placed: bool = True) -> Sequence[BusMessage]:
+        """``placed``: whether it lies on its room's partition. A program of 2020 puts it on any: it is passed on to
+        who decides for the room."""
+        room = self.known.rooms.of_device(reading.device_id)
+        if room is None:
+            return ()
+        if not self._share.owns(room.room_id):
+            return () if placed else (PassedOn(reading=reading),)
+        self._resends.looked(reading, self._clock.now())
+        return self._decider.take_reading(reading)
 
     def _learn(self, received: Received) -> None:
         rooms = self.known.learn(received)
@@ -236,6 +259,10 @@ class Controller:
             self._decider.shadows = ()
         elif [shadow.rules for shadow in self._decider.shadows] != [rules]:
             self._decider.shadows = (Shadow(rules, self.known, self._clock, self._shadow_moments),)
+
+
+def _is_for_us(record: Record) -> bool:
+    return record.key in (RESULT, LEASE_END, PASSED_ON)
 
 
 def _no_health(record: Record) -> bool:

@@ -21,7 +21,7 @@ DOUBT_MS = 500
 
 class Decider:
     """``known``: the rooms, rules and settings. ``moments``: when to ``wake`` a room again (building's clock);
-    ``expiries``: when to ``expire`` a command (real time). ``assigned``: whether a room is ours to decide for;
+    ``expiries``: when to ``expire`` a command (real time). ``owns``: whether a room (by its id) is ours;
     ``certain``: whether that still holds, asked again before each decision, lease and lesson: after this process stood
     still, another may decide meanwhile. ``shadows``: rules that are decided beside, and only reported."""
 
@@ -32,7 +32,7 @@ class Decider:
         moments: Moments[int],
         expiries: Moments[str],
         *,
-        assigned: Callable[[RoomState], bool] = lambda room: True,
+        owns: Callable[[int], bool] = lambda room_id: True,
         certain: Callable[[], bool] = lambda: True,
     ) -> None:
         self.known = known
@@ -41,14 +41,14 @@ class Decider:
         self._clock = clock
         self._moments = moments
         self._expiries = expiries
-        self._assigned = assigned
+        self._owns = owns
         self._certain = certain
         self._observing = Observing()
         self._waiting: dict[str, tuple[int, int, str]] = {}
 
     def decides(self, room: RoomState) -> bool:
         """Whether the room is ours, for certain."""
-        return self._assigned(room) and self._certain()
+        return self._owns(room.room_id) and self._certain()
 
     def look_at(self, rooms: Iterable[RoomState]) -> None:
         """Something beside readings has changed: decide for these rooms next."""
@@ -63,7 +63,7 @@ class Decider:
     def wake(self, room: RoomState, moment: int) -> tuple[list[int], Sequence[BusMessage]]:
         """At a moment at which an answer may change by itself; it is then the command's cause. Gives the devices that
         nobody holds any more, and what was decided."""
-        if not self._assigned(room):
+        if not self._owns(room.room_id):
             return [], ()
         ended = self._end_leases(room)
         because = f"nobody holds device {ended[0]} any more" if ended else ""
@@ -151,7 +151,7 @@ class Decider:
         """Somebody wants it over: it ends now, with the others that do."""
         room = self.known.rooms.of_device(end.device_id)
         lease = room.leases.get(end.device_id) if room is not None else None
-        if room is not None and lease is not None and self._assigned(room):
+        if room is not None and lease is not None and self._owns(room.room_id):
             self.known.rooms.hold(replace(lease, until=self._clock.now()))
             self.look_at([room])
 
@@ -211,7 +211,7 @@ class Decider:
         """The commands that are due in this room, each with its explanation; wakes again when that may change. In a
         room that is only observed, the explanations alone. ``because``: the cause in words."""
         now = self._clock.now()
-        if self.known.rules is None or not self._assigned(room):
+        if self.known.rules is None or not self._owns(room.room_id):
             return ()
         if not self._certain():
             self._moments.add(now + DOUBT_MS, room.room_id)
