@@ -16,6 +16,10 @@ LUX_PER_PERCENT = 3.0
 """Of lamps of which nothing was learned yet: 300 lux from all of them at 100 %."""
 
 
+SEEN = frozenset({"motion", "illuminance", "temperature"})
+"""Readings of these change a figure; others only by what the rules make of them."""
+
+
 class Imagined:
     """Integrates from one look to the next; what is not known counts as neither dark nor cold."""
 
@@ -51,7 +55,7 @@ class Imagined:
         self._look(now)
 
     def _look(self, now: int) -> None:
-        its = self.shadow.follow(self._room)
+        its = self.shadow.rooms.get(self._room.room_id) or self.shadow.follow(self._room)
         self._occupied = bool(its.mean("motion", now))
         self._valves = tuple(reading.value for reading in its.readings.get("valve", {}).values())
         self._lamps = tuple(_levels(its))

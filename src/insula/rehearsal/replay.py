@@ -2,6 +2,7 @@
 whether they decide the same again, and with others beside them, to see what these would do."""
 
 from collections.abc import Sequence
+from math import inf
 
 import msgspec
 
@@ -18,7 +19,7 @@ from insula.points import ROLES
 from insula.rehearsal.clock import HistoryClock
 from insula.rehearsal.events import Event, Start
 from insula.rehearsal.figures import USUAL, Figures, Limits
-from insula.rehearsal.imagined import Imagined
+from insula.rehearsal.imagined import SEEN, Imagined
 from insula.rehearsal.records import Building
 from insula.rehearsal.reproduction import Comparison
 from insula.store.heard import HeardIn
@@ -85,17 +86,20 @@ class Replay:
 
     def _until(self, moment: int) -> None:
         """All that comes by itself up to then, in order."""
-        while True:
-            coming = [first for first in (self._moments.first(), *self._firsts()) if first is not None]
-            if not coming or min(coming) > moment:
-                return
-            self._clock.moment = max(self._clock.moment, min(coming))
+        while (first := self._first()) <= moment:
+            self._clock.moment = max(self._clock.moment, int(first))
             self._wake()
 
-    def _firsts(self) -> list[int | None]:
+    def _first(self) -> float:
+        """When something comes by itself next; infinity: never."""
+        first = self._moments.first()
+        earliest = inf if first is None else first
+        for one in self._imagined:
+            own = one.shadow.moments.first()
+            if own is not None and own < earliest:
+                earliest = own
         expiry = self._expiries.first()
-        own = [one.shadow.moments.first() for one in self._imagined]
-        return [None if expiry is None else self._clock.building(expiry), *own]
+        return earliest if expiry is None else min(earliest, self._clock.building(expiry))
 
     def _wake(self) -> None:
         for moment, _ in self._moments.reached():
@@ -111,6 +115,8 @@ class Replay:
         match event.what:
             case Reading() as reading:
                 self._made(self._decider.take_reading(reading))
+                if not (event.news and reading.point in SEEN):
+                    return
             case Command() as command:
                 self._decider.take_command(command)
             case CommandResult() as result:
@@ -121,9 +127,8 @@ class Replay:
                 self._begin()
             case HeardIn() as heard:
                 self._learn(heard)
-        if event.news:
-            for one in self._imagined:
-                one.see(self._clock.now())
+        for one in self._imagined:
+            one.see(self._clock.now())
 
     def _learn(self, heard: HeardIn) -> None:
         """What topic ``state`` said. Rules count only where those in force decide again."""
@@ -150,6 +155,7 @@ class Replay:
     def _tried(self, decision: Decision) -> None:
         for one in self._imagined:
             if one.shadow.rules.version == decision.version:
+                one.see(self._clock.now())
                 one.wish([decision])
 
     def _again(self, decision: Decision, messages: Sequence[BusMessage]) -> None:
