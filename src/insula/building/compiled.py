@@ -11,7 +11,7 @@ import cel
 
 from insula.building.hours import Hours, parse_hours
 from insula.building.local_time import LocalTime
-from insula.building.named import FLAGS, canonical, is_duration, limits, role_of, samples
+from insula.building.named import AGE, FLAGS, canonical, is_duration, limits, role_of, samples
 from insula.building.place import DAILY
 from insula.messages import RoomRecord, Rule
 from insula.points import ROLES, Role
@@ -146,7 +146,7 @@ class CompiledRules:
     @cached_property
     def aged(self) -> frozenset[str]:
         """Of these roles a reading that says nothing new may change an answer: their age is named."""
-        return frozenset(role for name in self.names if is_duration(name) and (role := role_of(name)))
+        return frozenset(role for name in self.names if name.startswith(AGE) and (role := role_of(name)))
 
 
 def compile_rule(rule: Rule) -> CompiledRule:
