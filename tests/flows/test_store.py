@@ -222,3 +222,13 @@ async def test_device_ids_are_never_given_again(building: Store) -> None:
     await import_plan(building, demo_plan(5))
     async with building.read() as connection:
         assert top not in await known_devices(connection)
+
+
+async def test_of_two_values_of_one_moment_the_later_counts(store: Store) -> None:
+    await import_plan(store, demo_plan())
+    async with store.write() as connection:
+        await add_log(connection, [LogRow(5, 90.0, "valve", 2), LogRow(5, 10.0, "valve", 2)])
+        await add_log(connection, [LogRow(5, 20.0, "valve", 2)])
+    async with store.read() as connection:
+        rows = await log_of_devices(connection, [2], 0, 10)
+    assert rows == [LogRow(5, 20.0, "valve", 2)]

@@ -100,13 +100,17 @@ class CompiledRules:
 
     def within(self, room: RoomRecord | None) -> "CompiledRules":
         """Those that count in this room; always the same object for rooms of one sort."""
-        if all(not rule.rule.scope for rule in self.rules):
+        if not self._scoped:
             return self
         key = None if room is None else (room.floor, room.number, room.tags)
         if key not in self._within:
             some = tuple(rule for rule in self.rules if rule.counts_in(room))
             self._within[key] = CompiledRules(self.name, self.version, some)
         return self._within[key]
+
+    @cached_property
+    def _scoped(self) -> bool:
+        return any(rule.rule.scope for rule in self.rules)
 
     @cached_property
     def names(self) -> frozenset[str]:
