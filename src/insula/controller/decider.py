@@ -91,7 +91,7 @@ class Decider:
         room = self.known.rooms.of_device(reading.device_id)
         if room is None:
             return ()
-        before = room.last(reading.device_id, reading.point)
+        before = room.last(reading.device_id, reading.point) if self.shadows else None
         changed, messages = self.hear(room, reading)
         if changed and self.known.rules is not None and reading.point in self.known.rules.roles:
             messages += self._decide(room, reading.id, became(reading))
