@@ -68,7 +68,7 @@ async def rehearse_recorded(
         building = await read_building(connection, heard)
         decisions = [decision for records in rooms.values() for decision in records.decisions]
         old = await _rules_of(connection, decisions, present)
-        work = _Work(building, question, begin, end, _distinct(sets), old, _rate(decisions))
+        work = _Work(building, question, begin, end, _distinct(sets), old, _rate(rooms.values()))
         rows = 0
         for done, (room_id, devices) in enumerate(sorted(building.devices.items())):
             progress(done, len(building.devices))
@@ -171,11 +171,16 @@ def _distinct(sets: list[RuleSet]) -> list[CompiledRules]:
     return [compile_ruleset(one) for one in {ruleset.version: ruleset for ruleset in sets}.values()]
 
 
-def _rate(decisions: list[Decision]) -> float:
+def _rate(rooms: Iterable[RoomRecords]) -> float:
     """How fast the building's clock ran beside the real one."""
-    ordered = sorted(decisions, key=lambda decision: decision.at)
-    pairs = pairwise(ordered)
-    rates = [(two.decided_at - one.decided_at) / (two.at - one.at) for one, two in pairs if two.at - one.at > 100]
+    moments = sorted(
+        {
+            *((one.at, one.decided_at) for records in rooms for one in records.decisions),
+            *((result.command.at, timestamp) for records in rooms for timestamp, result in records.results),
+        }
+    )
+    pairs = pairwise(moments)
+    rates = [(building - before) / (real - since) for (since, before), (real, building) in pairs if real - since > 100]
     found = median(rates) if rates else 1.0
     return found if found > 1.05 else 1.0
 

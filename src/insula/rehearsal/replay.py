@@ -6,6 +6,7 @@ from math import inf
 
 import msgspec
 
+from insula.building.lamplight import RoomLight
 from insula.building.rules import CompiledRules
 from insula.building.state import RoomState
 from insula.bus.keys import state_type
@@ -75,14 +76,17 @@ class Replay:
 
     def _begin(self) -> None:
         """As a controller at its start: it remembers no command, and waits until all have told their values. A Z-Wave
-        server tells its own from memory; on KNX they are read again."""
-        for readings in self._room.readings.values():
-            for device_id in [one for one in readings if self._room.devices[one].type == "knx"]:
-                del readings[device_id]
-        self._room.targets.clear()
-        self._room.held, self._room.comfort = frozenset(), None
-        self._room.settle(self._clock.now())
-        self._decider.look_at([self._room])
+        server tells its own from memory; on KNX they are read again. What was learned of lamps is told again too."""
+        room = self._room
+        told = [reading for readings in room.readings.values() for reading in readings.values()]
+        room.readings.clear()
+        room.targets.clear()
+        room.held, room.comfort, room.light = frozenset(), None, RoomLight()
+        for reading in told:
+            if room.devices[reading.device_id].type == "zwave":
+                self._decider.hear(room, reading)
+        room.settle(self._clock.now())
+        self._decider.look_at([room])
 
     def _until(self, moment: int) -> None:
         """All that comes by itself up to then, in order."""
