@@ -20,8 +20,9 @@ WRITABLE = tuple(role.name for role in ROLES.values() if role.writable)
 
 
 class ShadowRoom(RoomState):
-    """A room as it would be under other rules. Its sensors, light, leases and devices are those of the room itself;
-    where its devices stand, what was commanded, what holds and how far the heating is are its own."""
+    """A room as it would be under other rules. Its sensors, leases and devices are those of the room itself, and so is
+    what was learned of its light and warmth; where its devices stand, what was commanded, what holds and how far the
+    heating is are its own."""
 
     def follow(self, room: RoomState) -> None:
         """See what the room sees. A device stands where it was found first, and from then on where these rules, or
@@ -29,6 +30,7 @@ class ShadowRoom(RoomState):
         if self.devices != room.devices:
             self.set_devices(room.devices.values())
         self.settled_at, self.record, self.leases = room.settled_at, room.record, room.leases
+        self.light, self.shade, self.warmup = room.light, room.shade, room.warmup
         own = {role: dict(self._placed(role, room)) for role in WRITABLE if role in room.readings}
         self.readings = {**room.readings, **own}
 
@@ -93,8 +95,7 @@ class Shadow:
         """The room as it would be."""
         its = self.rooms.get(room.room_id)
         if its is None:
-            its = self.rooms[room.room_id] = ShadowRoom(room.room_id, light=room.light)
-        its.light = room.light
+            its = self.rooms[room.room_id] = ShadowRoom(room.room_id)
         its.follow(room)
         return its
 

@@ -8,7 +8,9 @@ import msgspec
 
 from insula.building.lamplight import RoomLight
 from insula.building.rules import CompiledRules
+from insula.building.shade import Shade
 from insula.building.state import RoomState
+from insula.building.warmup import WarmUp
 from insula.bus.keys import state_type
 from insula.controller.decider import Decider
 from insula.controller.known import Known
@@ -81,7 +83,8 @@ class Replay:
         told = [reading for readings in room.readings.values() for reading in readings.values()]
         room.readings.clear()
         room.targets.clear()
-        room.held, room.comfort, room.light = frozenset(), None, RoomLight()
+        room.held, room.comfort = frozenset(), None
+        room.light, room.shade, room.warmup = RoomLight(), Shade(), WarmUp()
         for reading in told:
             if room.devices[reading.device_id].type == "zwave":
                 self._decider.hear(room, reading)
