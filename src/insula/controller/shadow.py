@@ -8,7 +8,7 @@ from msgspec.structs import replace
 
 from insula.building.freshness import fresh_since
 from insula.building.rules import CompiledRules
-from insula.building.state import RoomState, Target
+from insula.building.state import OFF_SHARE, RoomState, Target, near
 from insula.clock import Clock
 from insula.controller.decisions import decisions
 from insula.controller.known import Known
@@ -24,13 +24,16 @@ class ShadowRoom(RoomState):
     what was learned of its light and warmth; where its devices stand, what was commanded, what holds and how far the
     heating is are its own."""
 
+    real: RoomState | None = None
+
     def follow(self, room: RoomState) -> None:
         """See what the room sees. A device stands where it was found first, and from then on where these rules, or
         somebody by hand, put it; but it is only known while the real one is."""
         if self.devices != room.devices:
             self.set_devices(room.devices.values())
         self.settled_at, self.record, self.leases = room.settled_at, room.record, room.leases
-        self.light, self.shade, self.warmup = room.light, room.shade, room.warmup
+        self.real, self.light, self.warmup = room, room.light, room.warmup
+        self.shade.closed_share, self.shade.rest_ms = room.shade.closed_share, room.shade.rest_ms
         own = {role: dict(self._placed(role, room)) for role in WRITABLE if role in room.readings}
         self.readings = {**room.readings, **own}
 
@@ -40,12 +43,23 @@ class ShadowRoom(RoomState):
             before = imagined.get(device_id, real)
             yield device_id, before if _told(before) == _told(real) else _as_told(before, real)
 
+    def daylight(self, now: int) -> float | None:
+        """What the room's would be with its own blinds, as far as it is known what they do to it."""
+        seen, own = super().daylight(now), self.mean("position", now)
+        real = self.real.mean("position", now) if self.real is not None else None
+        if seen is None or own is None or real is None or near("position", own, real, OFF_SHARE):
+            return seen
+        then = self.shade.after(seen, real, own)
+        return seen if then is None else then
+
     def put(self, device_id: int, role: str, value: float, now: int) -> None:
         """An imagined device goes there at once."""
         point = ROLES[role].target
         before = self.last(device_id, point)
         if before is None or role == "stop":
             return
+        if point == "position" and value != before.value:
+            self.shade.moved_at = now
         place = replace(before, value=value, changed_at=now if value != before.value else before.changed_at)
         self.readings[point] = {**self.readings[point], device_id: place}
 

@@ -1,7 +1,7 @@
 """A recorded room as it would have been under other rules: what they would have driven, and how it was then.
 
-Recorded is what was measured; what the rules would have changed of it is reckoned only where it is known: lamps, by
-the light that was learned of them, and where valves and blinds stand. Temperatures stay as they were measured.
+Recorded is what was measured; what the rules would have changed of it is reckoned only where it is known: where valves
+and blinds stand, and the light, by what was learned of lamps and blinds. Temperatures stay as they were measured.
 """
 
 from collections.abc import Iterable, Iterator
