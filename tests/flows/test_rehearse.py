@@ -65,7 +65,7 @@ async def lived_in(folder: Path, at: int, shadow: str = "") -> AsyncIterator[Hom
     works = (
         channel.follow_devices(),
         day.listen(),
-        Recorder(channel, store, clock, run="test", batch_s=60).run(),
+        Recorder(channel, store, clock, run="test", alone=True, batch_s=60).run(),
         Directory(channel, store, clock, rules=load_ruleset, poll_s=60).run(),
         GatewayRunner("knx", "knx", day.knx, channel, clock).run(),
         GatewayRunner("zwave", "zwave", day.zwave, channel, clock).run(),

@@ -46,7 +46,7 @@ class Recorder:
 
     ``every_s``: how often an unchanged value is stored (building's clock); ``batch_s``: how often what was read is
     written (real time). ``run``: the id of the in-memory bus, whose positions mean nothing to another; empty for
-    Kafka. ``instance``: its name in /health.
+    Kafka. ``alone``: all parts are in this process, and begin when it does. ``instance``: its name in /health.
     """
 
     def __init__(
@@ -58,6 +58,7 @@ class Recorder:
         every_s: float = 300,
         batch_s: float = 0.5,
         run: str = "",
+        alone: bool = False,
         instance: str = "1",
     ) -> None:
         self._channel = channel
@@ -70,7 +71,7 @@ class Recorder:
         self._selection = Selection(every_s)
         self._moves = Moves()
         self._heard = Heard(channel.devices, clock)
-        self._start: list[EventIn] = []
+        self._start: list[EventIn] = [self._heard.start()] if alone else []
         self._batch = Batch()
         self._stored: dict[Partition, Stored] = {}
         self._held: dict[Partition, int] = {}
@@ -84,8 +85,6 @@ class Recorder:
 
     async def run(self) -> None:
         await self._channel.devices.complete()
-        if self._run:
-            self._start = [self._heard.start()]
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(tell_health(self._channel, self._clock, self._health))
             while True:
