@@ -28,6 +28,7 @@ MAY_IMPORT = {
     "recorder": FOUNDATION | {"bus", "building", "store"},
     "directory": FOUNDATION | {"bus", "building", "store"},
     "api": FOUNDATION | {"bus", "building", "store", "retry"},
+    "rehearsal": FOUNDATION | {"bus", "building", "controller", "store", "simulator"},
     "simulator": FOUNDATION | {"building", "http"},
 }
 """A package and what it may import of Insula besides itself. The rest (bootstrap, demo, cli) may import all."""

@@ -10,15 +10,18 @@ from insula.messages import (
     Lease,
     RoomRecord,
     RuleSet,
+    ShadowRules,
     StateValue,
 )
 
 RULES_KEY = "rules/building"
+SHADOW_KEY = "shadow/building"
 SETTINGS_KEY = "settings/building"
 
 STATE_TYPES: dict[str, type[StateValue]] = {
     "lease": Lease,
     "rules": RuleSet,
+    "shadow": ShadowRules,
     "settings": BuildingSettings,
     "room": RoomRecord,
     "gateway": GatewayRecord,
@@ -70,6 +73,8 @@ def state_key(value: StateValue) -> str:
             return alert_key(value.key)
         case RuleSet():
             return RULES_KEY
+        case ShadowRules():
+            return SHADOW_KEY
     return SETTINGS_KEY
 
 
