@@ -19,6 +19,7 @@ from bench import (
     memory,
     reading_to_command,
     recorder_rows,
+    rehearse,
     scale_two,
     start,
 )
@@ -29,6 +30,7 @@ README = RESULTS.parent.parent / "README.md"
 
 MEASUREMENTS: dict[str, Callable[[], dict[str, float]]] = {
     "a reading to a rule's command": reading_to_command.measure,
+    "other rules on a recorded week of 50 rooms": rehearse.measure,
     "a winter week under each rule set and a thermostat": comfort_week.measure,
     "the demo starts": start.measure,
     "request and report to telegram": at_the_wire.measure,
@@ -46,6 +48,9 @@ LIMITS = {
     "decide_unchanged_us": 10,
     "decide_changed_us": 100,
     "decide_comfort_changed_us": 100,
+    "rehearse_7d_50rooms_s": 120,
+    "rehearse_missed": 0,
+    "rehearse_extra": 0,
     "http_to_telegram_p99_ms": 30,
     "sensor_to_telegram_p99_ms": 30,
     "energy_vs_pi": 0.9,

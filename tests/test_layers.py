@@ -29,6 +29,7 @@ MAY_IMPORT = {
     "recorder": FOUNDATION | {"bus", "building", "store"},
     "directory": FOUNDATION | {"bus", "building", "store"},
     "api": FOUNDATION | {"access", "bus", "building", "store", "retry"},
+    "rehearsal": FOUNDATION | {"bus", "building", "controller", "store", "simulator"},
     "simulator": FOUNDATION | {"building", "http"},
 }
 """A package and what it may import of Insula besides itself. The rest (bootstrap, demo, cli) may import all."""

@@ -1,4 +1,4 @@
-"""``insula rules show | check | apply | versions | export | restore``."""
+"""``insula rules show | check | apply | shadow | versions | export | restore``."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,7 +12,7 @@ from insula.cli import _say
 from insula.cli_control import URL, Url, me
 from insula.errors import InputError
 
-rules = App(name="rules", help="The rules: show, check, apply, versions, export, restore.")
+rules = App(name="rules", help="The rules: show, check, apply, shadow, versions, export, restore.")
 Version = Annotated[str, Parameter(help="a version of before; empty: the rules in force")]
 
 
@@ -47,10 +47,27 @@ def apply(file: Path, *, url: Url = URL) -> None:
 
 
 @rules.command
+def shadow(file: Annotated[Path, Parameter(help="a file of rules; or off")], *, url: Url = URL) -> None:
+    """Try the rules of a file beside those in force: they only tell what they would do. off: try none any more."""
+    from insula.building.rules import parse_ruleset
+
+    path = f"/api/v1/rules/shadow?{urlencode({'by': me()})}"
+    if str(file) == "off":
+        ask(url, path, "DELETE")
+        _say("no shadow any more")
+        return
+    text = _text(file)
+    parse_ruleset(text, str(file))
+    found = ask(url, path, "PUT", text.encode(), "application/toml")
+    _say(f"as shadow: {found['name']}, version {found['version']}, {found['rules']} rules; see insula why")
+
+
+@rules.command
 def versions(*, url: Url = URL) -> None:
     """Every version that was, the newest first: when, by whom."""
     for one in get_json(url, "/api/v1/rules/versions")["versions"]:
-        _say(f"{one['version']}  {one['name']}, {one['rules']} rules{_brought(one)}")
+        shadow = ", as shadow" if one["shadow"] else ""
+        _say(f"{one['version']}  {one['name']}, {one['rules']} rules{_brought(one)}{shadow}")
 
 
 @rules.command

@@ -108,7 +108,8 @@ class CommandResult(Message, frozen=True, kw_only=True):
 class Decision(Message, frozen=True, kw_only=True):
     """The controller's explanation of a command it sent: the rule, the values it saw, the rules that lost.
 
-    ``observed``: the room is only observed: there is no command, this is what it would have been.
+    ``observed``: the room is only observed: there is no command, this is what it would have been. ``shadow``: neither
+    is there one, as the rule is of a set that is only tried beside the one in force.
     """
 
     id: str = msgspec.field(default_factory=new_id)
@@ -129,6 +130,7 @@ class Decision(Message, frozen=True, kw_only=True):
     values: dict[str, float | str | bool] = {}
     lost: tuple[str, ...] = ()
     observed: bool = False
+    shadow: bool = False
 
 
 class PassedOn(Message, frozen=True, kw_only=True):
@@ -237,6 +239,12 @@ class RuleSet(Message, frozen=True, kw_only=True):
     name: str
     version: str
     rules: tuple[Rule, ...]
+
+
+class ShadowRules(Message, frozen=True, kw_only=True):
+    """Rules that are decided beside those in force, and only reported; key ``shadow/building`` on topic ``state``."""
+
+    ruleset: RuleSet
 
 
 class BuildingSettings(Message, frozen=True, kw_only=True):
@@ -362,7 +370,16 @@ class Acknowledge(Message, frozen=True, kw_only=True):
 
 
 StateValue = (
-    Lease | RuleSet | BuildingSettings | RightsVersion | RoomRecord | LampLight | GatewayRecord | Health | Alert
+    Lease
+    | RuleSet
+    | ShadowRules
+    | BuildingSettings
+    | RightsVersion
+    | RoomRecord
+    | LampLight
+    | GatewayRecord
+    | Health
+    | Alert
 )
 Event = CommandResult | Decision | LeaseEnd | PassedOn | AlertEvent | Acknowledge
 BusMessage = Reading | Command | DeviceRecord | Event | StateValue

@@ -27,7 +27,8 @@ def _recorder(at: "Installation") -> Part:
     from insula.recorder.recorder import Recorder
 
     every_s = at.settings.recorder.every_s
-    return Recorder(at.channel, at.store, at.clock, every_s=every_s, run=at.run_id, instance=at.instance)
+    alone = at.settings.bus.kind == "memory"
+    return Recorder(at.channel, at.store, at.clock, every_s=every_s, run=at.run_id, alone=alone, instance=at.instance)
 
 
 def _history(at: "Installation") -> Part:

@@ -1,6 +1,7 @@
 """The commands as a person types them; errors are one line and status 1."""
 
 import asyncio
+import json
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
@@ -178,3 +179,18 @@ def test_include_and_exclude_end_when_no_button_is_pressed(insula: Run, controll
     for command in ("include", "exclude"):
         status, _ = insula("zwave", command, controller.url, "--timeout", "0.1")
         assert str(status).startswith("insula: ")
+
+
+def test_rules_are_rehearsed_on_simulated_days(insula: Run, house: Path, tmp_path: Path) -> None:
+    insula("building", "import", str(house), "--data", str(tmp_path))
+    status, said = insula("rehearse", "comfort", "--simulated", "0.5", "--json", "--data", str(tmp_path))
+    assert status == 0
+    present, changed = json.loads(said)["sets"]
+    assert (present["name"], changed["name"]) == ("default", "comfort")
+    assert present["occupied_min"] == changed["occupied_min"] > 0
+    assert changed["occupied_and_cold_min"] < present["occupied_and_cold_min"]
+    status, said = insula("rehearse", "comfort", "--simulated", "0.1", "--data", str(tmp_path))
+    assert "occupied and cold" in said
+    assert "nothing is recorded" in str(insula("rehearse", "comfort", "--data", str(tmp_path))[0])
+    assert "no rule set 'nice'" in str(insula("rehearse", "nice", "--data", str(tmp_path))[0])
+    assert "--from soon" in str(insula("rehearse", "--from", "soon", "--data", str(tmp_path))[0])

@@ -396,7 +396,7 @@ async def test_an_odd_key_stops_nothing(it: Flow) -> None:
 async def test_what_cannot_be_dealt_with_is_passed_over(it: Flow, monkeypatch: pytest.MonkeyPatch) -> None:
     await it.quiet()
     with monkeypatch.context() as broken:
-        broken.setattr("insula.controller.controller.after_command", None)
+        broken.setattr("insula.controller.decider.after_command", None)
         await it.by_hand("valve", 30, RADIATOR)
     await it.report("humidity", 60)
     it.expect(position=0, valve=10)

@@ -11,6 +11,8 @@ from insula.store.beacons import BeaconRow, find_beacon, list_beacons
 from insula.store.building import import_plan
 from insula.store.devices import devices_of_room, known_devices, list_devices
 from insula.store.engine import Store
+from insula.store.events import add_events
+from insula.store.heard import QUALITY, START, HeardIn, heard_between
 from insula.store.log import LogRow, add_log, log_of_beacon, log_of_devices, mean_of_room
 from insula.store.positions import PositionMoved, Stored, load_positions, move_positions
 from insula.store.rooms import find_room, list_rooms, room_of_knx
@@ -222,3 +224,31 @@ async def test_device_ids_are_never_given_again(building: Store) -> None:
     await import_plan(building, demo_plan(5))
     async with building.read() as connection:
         assert top not in await known_devices(connection)
+
+
+async def test_of_two_values_of_one_moment_the_later_counts(store: Store) -> None:
+    await import_plan(store, demo_plan())
+    async with store.write() as connection:
+        await add_log(connection, [LogRow(5, 90.0, "valve", 2), LogRow(5, 10.0, "valve", 2)])
+        await add_log(connection, [LogRow(5, 20.0, "valve", 2)])
+    async with store.read() as connection:
+        rows = await log_of_devices(connection, [2], 0, 10)
+    assert rows == [LogRow(5, 20.0, "valve", 2)]
+
+
+async def test_what_was_heard_is_read_in_order_with_what_was_said_before(store: Store) -> None:
+    said = [
+        HeardIn("a", 10, "rules/building", b"1"),
+        HeardIn("b", 20, "rules/building", b"2"),
+        HeardIn("c", 20, QUALITY, b"3", 7),
+        HeardIn("z", 40, QUALITY, b"4", 7),
+        HeardIn("y", 40, "room/7", b"5", 7),
+        HeardIn("d", 60, START, b""),
+    ]
+    async with store.write() as connection:
+        await add_events(connection, said)
+        await add_events(connection, said[:2])
+    async with store.read() as connection:
+        found = await heard_between(connection, 30, 60)
+    assert [one.value for one in found] == [b"2", b"4", b"5"]
+    assert found[1] == said[3]

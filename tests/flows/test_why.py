@@ -288,3 +288,41 @@ async def test_rules_come_as_json_too(home: House) -> None:
     for nonsense in (b"{", b"[]", b'{"rules": 1}', b'{"rules": [1]}', b'{"name": null, "rules": [{}]}'):
         answer = await asked(home, "PUT", "/rules", content=nonsense, headers={"content-type": "application/json"})
         assert answer.status_code == 400
+
+
+# --- shadow
+
+
+async def test_rules_are_tried_as_shadow_and_told_in_why(home: House) -> None:
+    assert (await home.http.get(f"{API}/rules/shadow")).status_code == 404
+    toml = {"content-type": "application/toml"}
+    answer = await asked(home, "PUT", "/rules/shadow?by=anna", content=DRY, headers=toml)
+    assert (answer.status_code, answer.json()["shadow"]) == (200, True), answer.text
+    version = answer.json()["version"]
+    assert (await home.http.get(f"{API}/rules/shadow", params={"form": "toml"})).text == DRY
+    assert (await home.http.get(f"{API}/rules")).json()["name"] == "default"
+    await home.clock.advance(0.5)
+    await home.measure(1, "humidity", 20)
+    (entry,) = await told(home, 1)
+    assert (entry["rule"], entry["version"], entry["outcome"]) == ("blinds open when dry", version, "shadow")
+    assert "shadow rule 'blinds open when dry'" in entry["text"]
+    assert "when humidity < 30" in entry["text"]
+    assert "only tried, as shadow" in entry["text"]
+    assert home.knx.sent == []
+
+    assert (await asked(home, "DELETE", "/rules/shadow?by=anna")).json() == {"shadow": None}
+    assert (await home.http.get(f"{API}/rules/shadow")).status_code == 404
+    directory = Directory(home.channel, home.store, home.clock, rules=load_ruleset)
+    await directory.look()
+    await settle()
+    await home.measure(1, "humidity", 45)
+    await home.measure(1, "humidity", 19)
+    assert len(await told(home, 1)) == 1
+    (kept,) = [one for one in (await home.http.get(f"{API}/rules/versions")).json()["versions"] if one["shadow"]]
+    assert (kept["version"], kept["by"]) == (version, "anna")
+
+
+async def test_shadow_rules_that_cannot_work_are_refused(home: House) -> None:
+    answer = await asked(home, "PUT", "/rules/shadow", content="name = 1", headers={"content-type": "application/toml"})
+    assert answer.status_code == 400
+    assert (await home.http.get(f"{API}/rules/shadow")).status_code == 404

@@ -79,7 +79,7 @@ class Explainer:
         if decision is None:
             yield who(actor(why), self._bus(why))
             return
-        yield f"rule '{decision.rule}' (version {decision.version[:8]})"
+        yield f"{'shadow ' if decision.shadow else ''}rule '{decision.rule}' (version {decision.version[:8]})"
         if condition := self.conditions.get((decision.version, decision.rule)):
             yield f"when {condition}"
         yield f"because {self._trigger(decision)}" if self._trigger(decision) else ""
@@ -96,6 +96,9 @@ class Explainer:
     # --- what became of it
 
     def _outcomes(self, why: Why) -> Iterator[str]:
+        if why.decision is not None and why.decision.shadow:
+            yield "not done: these rules are only tried, as shadow"
+            return
         if why.decision is not None and why.decision.observed:
             yield "not done: hands are off here, it was only observed"
             return
@@ -141,7 +144,9 @@ def actor(why: Why) -> Origin:
 
 
 def outcome(why: Why) -> str:
-    """``open``: not answered; ``observed``: only told; a press at the wall is ``done``."""
+    """``open``: not answered; ``observed`` and ``shadow``: only told; a press at the wall is ``done``."""
+    if why.decision is not None and why.decision.shadow:
+        return "shadow"
     if why.decision is not None and why.decision.observed:
         return "observed"
     if why.results:

@@ -3,23 +3,33 @@
 from typing import Annotated, Any
 
 import msgspec
-from litestar import MediaType, Request, Response, get, post, put
+from litestar import MediaType, Response, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
+from insula.api.access import acting
+from insula.api.asking import Asked
 from insula.api.errors import NotFound, RequestError
-from insula.building.rules import load_ruleset, parse_ruleset
-from insula.building.rules_text import export_ruleset, ruleset_of
+from insula.building.rules import parse_ruleset
+from insula.building.rules_text import ruleset_of
 from insula.clock import Clock
 from insula.errors import RuleError
 from insula.messages import RuleSet
-from insula.store.building import read_rules, read_settings
+from insula.store.building import rules_in_force
 from insula.store.engine import Store
-from insula.store.rule_versions import Version, edited_rules, find_version, list_versions, put_rules
+from insula.store.rule_versions import (
+    Version,
+    end_shadow,
+    find_version,
+    list_versions,
+    put_rules,
+    put_shadow,
+    shadow_rules,
+)
 
 MOST_BYTES = 800_000
 """A rule set goes over the bus in one record."""
-By = Annotated[str, QueryParameter(description="who does this")]
+By = Annotated[str, QueryParameter(description="who does this, at the console")]
 Form = Annotated[str, QueryParameter(description="`json`, or `toml` as it was given", pattern="^(json|toml)$")]
 Answer = Response[Any]
 
@@ -27,15 +37,35 @@ Answer = Response[Any]
 def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
     @get("/", summary="The rules in force", tags=["rules"])
     async def rules(form: Form = "json") -> Answer:
-        return _answer(await in_force(store), form)
+        return _answer(await rules_in_force(store), form)
 
     @put("/", summary="Put rules in force, as TOML or JSON", tags=["rules"])
-    async def apply(request: Request[Any, Any, Any], by: By = "") -> dict[str, Any]:
+    async def apply(request: Asked, by: By = "") -> dict[str, Any]:
         """The body: TOML (``application/toml``), or a JSON object with ``name`` and ``rules``. Nothing is changed
         unless every rule compiles and names known values; ``faults`` says what is wrong and where."""
         ruleset, text = _read(await request.body(), request.content_type[0])
-        before = await in_force(store)
-        return _summary(await put_rules(store, ruleset, text, by, clock.real(), before))
+        before = await rules_in_force(store)
+        return _summary(await put_rules(store, ruleset, text, acting(request, by), clock.real(), before))
+
+    @get("/shadow", summary="The rules that are only tried", tags=["rules"])
+    async def shadow(form: Form = "json") -> Answer:
+        """Decided beside those in force, on the same values; what they would do is told in ``/why``, never done."""
+        async with store.read() as connection:
+            found = await shadow_rules(connection)
+        if found is None:
+            raise NotFound("no rules are tried as shadow")
+        return _answer(found, form)
+
+    @put("/shadow", summary="Try rules beside those in force", tags=["rules"])
+    async def cast(request: Asked, by: By = "") -> dict[str, Any]:
+        """The body: as of ``PUT /rules``. They drive nothing."""
+        ruleset, text = _read(await request.body(), request.content_type[0])
+        return _summary(await put_shadow(store, ruleset, text, acting(request, by), clock.real()))
+
+    @delete("/shadow", summary="Try none any more", tags=["rules"], status_code=200)
+    async def uncast(request: Asked, by: By = "") -> dict[str, Any]:
+        await end_shadow(store, acting(request, by), clock.real())
+        return {"shadow": None}
 
     @get("/versions", summary="Every version of the rules, the newest first", tags=["rules"])
     async def versions(limit: FromQuery[int] = 100) -> dict[str, Any]:
@@ -47,23 +77,14 @@ def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
         return _answer(await _find(store, version), form)
 
     @post("/versions/{version:str}/restore", summary="Put a version in force again", tags=["rules"])
-    async def restore(version: FromPath[str], by: By = "") -> dict[str, Any]:
+    async def restore(request: Asked, version: FromPath[str], by: By = "") -> dict[str, Any]:
         found = await _find(store, version)
         ruleset, text = _read(found.source.encode(), "application/toml")
-        return _summary(await put_rules(store, ruleset, text, by, clock.real(), await in_force(store)))
+        return _summary(
+            await put_rules(store, ruleset, text, acting(request, by), clock.real(), await rules_in_force(store))
+        )
 
-    return [rules, apply, versions, version, restore]
-
-
-async def in_force(store: Store) -> Version:
-    """Edited by hand, or else the building file's. Raises RuleError when it names a set that does not exist."""
-    async with store.read() as connection:
-        edited = await edited_rules(connection)
-        if edited is not None:
-            return edited
-        ruleset = await read_rules(connection) or load_ruleset((await read_settings(connection)).rules)
-        known = await find_version(connection, ruleset.version)
-    return known or Version(0, ruleset, export_ruleset(ruleset), "", 0)
+    return [rules, apply, shadow, cast, uncast, versions, version, restore]
 
 
 async def _find(store: Store, version: str) -> Version:
@@ -108,6 +129,7 @@ def _summary(version: Version) -> dict[str, Any]:
         "rules": len(ruleset.rules),
         "by": version.by,
         "at": version.at,
+        "shadow": version.shadow,
     }
 
 

@@ -11,7 +11,7 @@ import cel
 
 from insula.building.hours import Hours, parse_hours
 from insula.building.local_time import LocalTime
-from insula.building.named import FLAGS, canonical, is_duration, limits, role_of, samples
+from insula.building.named import AGE, FLAGS, canonical, is_duration, limits, role_of, samples
 from insula.building.place import DAILY
 from insula.messages import RoomRecord, Rule
 from insula.points import ROLES, Role
@@ -100,13 +100,17 @@ class CompiledRules:
 
     def within(self, room: RoomRecord | None) -> "CompiledRules":
         """Those that count in this room; always the same object for rooms of one sort."""
-        if all(not rule.rule.scope for rule in self.rules):
+        if not self._scoped:
             return self
         key = None if room is None else (room.floor, room.number, room.tags)
         if key not in self._within:
             some = tuple(rule for rule in self.rules if rule.counts_in(room))
             self._within[key] = CompiledRules(self.name, self.version, some)
         return self._within[key]
+
+    @cached_property
+    def _scoped(self) -> bool:
+        return any(rule.rule.scope for rule in self.rules)
 
     @cached_property
     def names(self) -> frozenset[str]:
@@ -151,7 +155,7 @@ class CompiledRules:
     @cached_property
     def aged(self) -> frozenset[str]:
         """Of these roles a reading that says nothing new may change an answer: their age is named."""
-        return frozenset(role for name in self.names if is_duration(name) and (role := role_of(name)))
+        return frozenset(role for name in self.names if name.startswith(AGE) and (role := role_of(name)))
 
 
 def compile_rule(rule: Rule) -> CompiledRule:

@@ -1,13 +1,16 @@
 """How old a value may be before it counts for nothing (DESIGN: measured or link, a column of the points table)."""
 
 from insula.messages import Reading
-from insula.points import Role, role
+from insula.points import ROLES, role
+
+_FRESH_MS = {name: int(meaning.fresh_s * 1000) for name, meaning in ROLES.items()}
+_BY_LINK = frozenset(name for name, meaning in ROLES.items() if meaning.freshness == "link")
 
 
 def fresh_since(reading: Reading) -> int:
     """What the age of a reading counts from (ms): when it was measured, or its device's last sign of life."""
-    if role(reading.point).freshness == "link":
-        return max(reading.measured_at, reading.seen_at)
+    if reading.point in _BY_LINK and reading.seen_at > reading.measured_at:
+        return reading.seen_at
     return reading.measured_at
 
 
@@ -15,8 +18,7 @@ def fresh_until(reading: Reading) -> int:
     """The building's time (ms) from which this reading is no longer fresh; 0 if it is not fresh at all."""
     if reading.quality != "good":
         return 0
-    meaning: Role = role(reading.point)
-    return fresh_since(reading) + int(meaning.fresh_s * 1000)
+    return fresh_since(reading) + _FRESH_MS[reading.point]
 
 
 def is_fresh(reading: Reading, now: int) -> bool:

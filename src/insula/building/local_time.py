@@ -4,13 +4,16 @@ Safe over changes of the clocks: a time that the spring skips counts as passed a
 repeated hour is passed twice.
 """
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from datetime import date, datetime, time, timedelta
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 MINUTE_MS = 60_000
+DAY_MINUTES = 24 * 60
 
 
 class LocalTime(NamedTuple):
@@ -32,7 +35,11 @@ def local_date(now: int, zone: ZoneInfo) -> date:
 def next_passing(now: int, times: frozenset[str], zone: ZoneInfo) -> int | None:
     """The first moment after ``now`` at which the local time becomes, or ceases to be, one of ``times``
     (``HH:MM``), or before that at midnight or when the clocks are changed. None when there are no times."""
-    return _next_passing(now // MINUTE_MS, times, zone) if times else None
+    if not times:
+        return None
+    minute = now // MINUTE_MS
+    passings = _passings(minute // DAY_MINUTES, times, zone)
+    return passings[bisect_right(passings, minute)] * MINUTE_MS
 
 
 @lru_cache(maxsize=4096)
@@ -46,11 +53,14 @@ def _local_day(minute: int, zone: ZoneInfo) -> date:
     return datetime.fromtimestamp(minute * 60, zone).date()
 
 
-@lru_cache(maxsize=4096)
-def _next_passing(minute: int, times: frozenset[str], zone: ZoneInfo) -> int:
-    start = datetime.fromtimestamp(minute * 60, zone)
-    passing = min(moment for moment in _moments(start, times, zone) if moment > minute)
-    return _clock_change(minute, passing, zone) * MINUTE_MS
+@lru_cache(maxsize=256)
+def _passings(day: int, times: frozenset[str], zone: ZoneInfo) -> tuple[int, ...]:
+    """In order, from before to after a day (of UTC, counted since 1970): the moments, in minutes, and the changes of
+    the clocks between them."""
+    start = datetime.fromtimestamp(day * DAY_MINUTES * 60, zone)
+    moments = sorted(set(_moments(start, times, zone)))
+    changes = (_clock_change(before, after, zone) for before, after in pairwise(moments))
+    return tuple(sorted({*moments, *changes}))
 
 
 def _moments(start: datetime, times: frozenset[str], zone: ZoneInfo) -> Iterator[int]:

@@ -153,10 +153,16 @@ class RoomState:
             self.settle(now)
         elif old is not None and old.value == reading.value and old.quality == reading.quality:
             if reading.point != "illuminance" or reading.measured_at == old.measured_at:
-                return reading.point in self.aged and _ages(reading) != _ages(old)
+                return self._ages(old, reading)
             return self._see_light(reading, now) or reading.point in self.aged
         self._see(old, reading, now)
         return True
+
+    def _ages(self, old: Reading, reading: Reading) -> bool:
+        """Whether its age is named, and begins anew; or since when a room is empty or occupied."""
+        if reading.point == "motion" and reading.changed_at != old.changed_at:
+            return True
+        return reading.point in self.aged and fresh_since(reading) != fresh_since(old)
 
     def _see(self, old: Reading | None, reading: Reading, now: int) -> None:
         match reading.point:
@@ -203,6 +209,8 @@ class RoomState:
         fresh = self.fresh(role, now)
         if not fresh:
             return None
+        if len(fresh) == 1 and ROLES[role].average != "any":
+            return fresh[0].value
         match ROLES[role].average:
             case "any":
                 return float(any(reading.value for reading in fresh))
@@ -253,7 +261,3 @@ class RoomState:
 def near(role: str, one: float, other: float, share: float = NEAR_SHARE) -> bool:
     """Whether two values of a role are the same but for ``share`` of its range."""
     return abs(one - other) <= share * (ROLES[role].high - ROLES[role].low)
-
-
-def _ages(reading: Reading) -> tuple[int, int]:
-    return fresh_since(reading), reading.changed_at

@@ -11,16 +11,19 @@ from insula.messages import (
     RightsVersion,
     RoomRecord,
     RuleSet,
+    ShadowRules,
     StateValue,
 )
 
 RULES_KEY = "rules/building"
+SHADOW_KEY = "shadow/building"
 SETTINGS_KEY = "settings/building"
 RIGHTS_KEY = "rights/building"
 
 STATE_TYPES: dict[str, type[StateValue]] = {
     "lease": Lease,
     "rules": RuleSet,
+    "shadow": ShadowRules,
     "settings": BuildingSettings,
     "rights": RightsVersion,
     "room": RoomRecord,
@@ -75,6 +78,8 @@ def state_key(value: StateValue) -> str:
             return RULES_KEY
         case RightsVersion():
             return RIGHTS_KEY
+        case ShadowRules():
+            return SHADOW_KEY
     return SETTINGS_KEY
 
 

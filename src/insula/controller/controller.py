@@ -4,10 +4,9 @@ import asyncio
 from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
-from msgspec.structs import replace
 
 from insula.building.resends import Resends
-from insula.building.state import SETTLE_MS, RoomState
+from insula.building.state import SETTLE_MS
 from insula.bus.channel import Channel, Reader, Received
 from insula.bus.codec import LEASE_END, PASSED_ON, RESULT, lease_key
 from insula.bus.health import tell_health
@@ -15,19 +14,17 @@ from insula.bus.port import Partition, Record
 from insula.bus.topics import EVENTS, KNX, STATE, partition_of
 from insula.clock import Clock
 from insula.controller.aside import Kept
-from insula.controller.decisions import became, decisions
+from insula.controller.decider import Decider
 from insula.controller.known import Known
-from insula.controller.leases import after_command, after_reading, ends
 from insula.controller.moments import Moments
-from insula.controller.observing import Observing
 from insula.controller.outbox import Outbox
+from insula.controller.shadow import Shadow
 from insula.controller.share import Share
 from insula.messages import (
     BusMessage,
     Command,
     CommandResult,
     Health,
-    Lease,
     LeaseEnd,
     PassedOn,
     Reading,
@@ -39,26 +36,27 @@ AT_ONCE = 50
 """Rooms that are decided for at one moment before others in the event loop have a turn."""
 
 
-DOUBT_MS = 500
-"""While it is not certain whether a room is still ours, it is looked at so often (building's clock)."""
-
-
 class Controller:
     """Decides for the rooms that are its own among the controllers."""
 
     def __init__(self, channel: Channel, clock: Clock, instance: str = "1") -> None:
         self.known = Known()
-        self.counters = {"readings": 0.0, "decisions": 0.0, "commands": 0.0, "leases": 0.0}
         self._channel = channel
         self._outbox = Outbox(channel, clock)
         self._share = Share(channel, clock)
         self._clock = clock
         self._instance = instance
-        self._observing = Observing()
         self._resends = Resends()
         self._moments: Moments[int] = Moments(clock.now, clock.sleep_until)
+        self._shadow_moments: Moments[int] = Moments(clock.now, clock.sleep_until)
         self._expiries: Moments[str] = Moments(clock.real, self._real_sleep_until)
-        self._waiting: dict[str, tuple[int, int, str]] = {}
+        self._decider = Decider(
+            self.known, clock, self._moments, self._expiries, owns=self._share.owns, certain=self._share.certain
+        )
+
+    @property
+    def counters(self) -> dict[str, float]:
+        return self._decider.counters
 
     async def run(self) -> None:
         """Until cancelled. Decides once the devices, the rules and the leases are known."""
@@ -87,6 +85,7 @@ class Controller:
                 for reader in others:
                     tasks.create_task(self._follow(reader))
                 tasks.create_task(self._wake())
+                tasks.create_task(self._wake_shadow())
                 tasks.create_task(self._expire())
                 tasks.create_task(tell_health(self._channel, self._clock, self._health))
         finally:
@@ -102,6 +101,7 @@ class Controller:
             for received in await state.batch():
                 self.known.learn(received)
         self.known.complete()
+        self._try_shadow()
 
     async def _follow(self, reader: Reader) -> None:
         while True:
@@ -123,29 +123,34 @@ class Controller:
         return answers
 
     async def _wake(self) -> None:
-        """At each moment at which an answer may change by itself; it is then the command's cause."""
+        """At each moment at which an answer may change by itself."""
         while True:
             due = await self._moments.due()
             for begin in range(0, len(due), AT_ONCE):
                 messages: list[BusMessage] = []
                 for moment, room_id in due[begin : begin + AT_ONCE]:
                     room = self.known.rooms.get(room_id)
-                    if room is not None and self._share.owns(room.room_id):
-                        because = await self._end_leases(room)
-                        messages += self._decide(room, f"time:{moment}", because)
+                    if room is not None:
+                        ended, decided = self._decider.wake(room, moment)
+                        for device_id in ended:
+                            await self._outbox.forget(STATE.name, lease_key(device_id))
+                        messages += decided
                 await self._outbox.put(messages)
                 await asyncio.sleep(0)
+
+    async def _wake_shadow(self) -> None:
+        """The same of rules that are only tried: at moments of their own."""
+        while True:
+            for moment, room_id in await self._shadow_moments.due():
+                room = self.known.rooms.get(room_id)
+                if room is not None:
+                    await self._outbox.put(self._decider.wake_shadows(room, moment))
 
     async def _expire(self) -> None:
         """Commands that nobody answered are open until they expire (real time)."""
         while True:
             for _, command_id in await self._expiries.due():
-                room_id, device_id, point = self._waiting.pop(command_id)
-                room = self.known.rooms.get(room_id)
-                target = room.target(device_id, point) if room is not None else None
-                if room is not None and target is not None and target.open and target.open.id == command_id:
-                    target.not_carried_out(self._clock.now())
-                    await self._outbox.put(self._decide(room, f"expired:{command_id}", "its command had expired"))
+                await self._outbox.put(self._decider.expire(command_id))
 
     async def _health(self) -> Health:
         return Health(
@@ -154,7 +159,7 @@ class Controller:
             at=self._clock.real(),
             status="degraded" if self.known.fault else "ok",
             why=self.known.fault,
-            counters={**self.counters, "rooms": float(sum(map(self._decides, self.known.rooms)))},
+            counters={**self.counters, "rooms": float(sum(map(self._decider.decides, self.known.rooms)))},
         )
 
     async def _real_sleep_until(self, moment: int) -> None:
@@ -183,14 +188,15 @@ class Controller:
         for received, since in self._decoded(kept):
             room = self.known.rooms.of_device(received.device_id)
             if isinstance(received, Command):
-                answers += self._take_command(received)
+                self._decider.take_command(received)
             elif room is not None:
-                answers += self._hear(room, received)[1]
+                self._resends.looked(received, self._clock.now())
+                answers += self._decider.hear(room, received)[1]
                 heard = self._clock.building(since) + SETTLE_MS
                 settled_at[room.room_id] = max(settled_at.get(room.room_id, 0), heard)
         for room in rooms:
             room.settled_at = settled_at[room.room_id]
-        self._look_at(rooms)
+        self._decider.look_at(rooms)
         return answers
 
     def _decoded(self, kept: Iterable[Kept]) -> Iterator[tuple[Reading | Command, int]]:
@@ -199,20 +205,14 @@ class Controller:
             if received is not None and isinstance(received.message, Reading | Command):
                 yield received.message, one.since
 
-    def _decides(self, room: RoomState) -> bool:
-        return self._share.owns(room.room_id) and self._share.certain()
-
     def _devices_changed(self) -> None:
         self._resends.forget()
         self.known.rooms.set_devices(self._channel.devices)
         for room in self.known.rooms:
             room.settle(self._clock.now())
-        self._look_at(self.known.rooms)
-
-    def _look_at(self, rooms: Iterable[RoomState]) -> None:
-        now = self._clock.now()
-        for room in rooms:
-            self._moments.add(now, room.room_id)
+        for shadow in self._decider.shadows:
+            shadow.keep(self.known.rooms)
+        self._decider.look_at(self.known.rooms)
 
     # --- what is heard
 
@@ -227,14 +227,13 @@ class Controller:
             case PassedOn(reading=reading):
                 return self._take_reading(reading)
             case Command() as command:
-                return self._take_command(command)
+                self._decider.take_command(command)
             case CommandResult() as result:
-                return self._take_result(result)
+                return self._decider.take_result(result)
             case LeaseEnd() as end:
-                self._end_lease(end)
-                return ()
-        if received.record.topic == STATE.name:
-            self._look_at(self.known.learn(received))
+                self._decider.end_lease(end)
+            case _ if received.record.topic == STATE.name:
+                self._learn(received)
         return ()
 
     def _take_reading(self, reading: Reading, *, placed: bool = True) -> Sequence[BusMessage]:
@@ -245,130 +244,21 @@ class Controller:
             return ()
         if not self._share.owns(room.room_id):
             return () if placed else (PassedOn(reading=reading),)
-        changed, messages = self._hear(room, reading)
-        if changed and self.known.rules is not None and reading.point in self.known.rules.roles:
-            messages += self._decide(room, reading.id, became(reading))
-        return messages
+        self._resends.looked(reading, self._clock.now())
+        return self._decider.take_reading(reading)
 
-    def _hear(self, room: RoomState, reading: Reading) -> tuple[bool, list[BusMessage]]:
-        """Whether it changed anything; and what follows of it without deciding."""
-        self.counters["readings"] += 1
-        now = self._clock.now()
-        self._resends.looked(reading, now)
-        before = room.last(reading.device_id, reading.point)
-        changed = room.take(reading, now)
-        messages: list[BusMessage] = []
-        if reading.origin.kind == "switch":
-            held = room.leases.get(reading.device_id)
-            hold_s = self.known.hand_hold_s(room.room_id)
-            messages += self._hold(room, after_reading(reading, before, held, now, hold_s))
-        if reading.point == "illuminance":
-            messages += self._learned(room)
-        if changed and reading.point == "motion":
-            self._watch_leases(room)
-        return changed, messages
+    def _learn(self, received: Received) -> None:
+        rooms = self.known.learn(received)
+        self._try_shadow()
+        self._decider.look_at(rooms)
 
-    def _take_command(self, command: Command) -> Sequence[BusMessage]:
-        """Another's command: ours are known when they are sent."""
-        room = self.known.rooms.of_device(command.device_id)
-        if room is not None and room.target(command.device_id, command.point).last_id != command.id:
-            self._under_way(room, command)
-        return ()
-
-    def _under_way(self, room: RoomState, command: Command) -> None:
-        room.commanded(command, self._clock.now())
-        self._waiting[command.id] = (room.room_id, command.device_id, command.point)
-        self._expiries.add(command.expires_at, command.id)
-
-    def _take_result(self, result: CommandResult) -> Sequence[BusMessage]:
-        command, now = result.command, self._clock.now()
-        room = self.known.rooms.of_device(command.device_id)
-        if room is None:
-            return ()
-        target = room.target(command.device_id, command.point)
-        if result.outcome == "done":
-            if target.last_id != command.id:
-                room.commanded(command, now)
-            target.carried_out()
-            held = room.leases.get(command.device_id)
-            messages = self._hold(room, after_command(command, held, now, self.known.hand_hold_s(room.room_id)))
-        elif target.open is None or target.last_id != command.id:
-            return ()
-        else:
-            target.not_carried_out(now)
-            messages = []
-        return [*messages, *self._decide(room, result.id, f"its command was {result.outcome}")]
-
-    # --- leases, learning, deciding
-
-    def _hold(self, room: RoomState, lease: Lease | None) -> list[BusMessage]:
-        """What was done by hand holds its device; only who decides for the room writes it down."""
-        if lease is None or not self._decides(room):
-            return []
-        self.known.rooms.hold(lease)
-        self._watch_leases(room)
-        self.counters["leases"] += 1
-        return [lease]
-
-    def _lease_ends(self, room: RoomState) -> dict[int, int]:
-        return ends(room, self._clock.now(), self.known.empty_hold_s(room.room_id))
-
-    def _watch_leases(self, room: RoomState) -> None:
-        for end in self._lease_ends(room).values():
-            self._moments.add(end, room.room_id)
-
-    async def _end_leases(self, room: RoomState) -> str:
-        """Those whose time it is; in words, which."""
-        now = self._clock.now()
-        ended: list[int] = []
-        for device_id in [device_id for device_id, end in self._lease_ends(room).items() if end <= now]:
-            if not self._decides(room):
-                break
-            self.known.rooms.release(device_id)
-            await self._outbox.forget(STATE.name, lease_key(device_id))
-            ended.append(device_id)
-        else:
-            self._watch_leases(room)
-        return f"nobody holds device {ended[0]} any more" if ended else ""
-
-    def _end_lease(self, end: LeaseEnd) -> None:
-        """Somebody wants it over: it ends now, with the others that do."""
-        room = self.known.rooms.of_device(end.device_id)
-        lease = room.leases.get(end.device_id) if room is not None else None
-        if room is not None and lease is not None and self._share.owns(room.room_id):
-            now = self._clock.now()
-            self.known.rooms.hold(replace(lease, until=now))
-            self._moments.add(now, room.room_id)
-
-    def _learned(self, room: RoomState) -> Sequence[BusMessage]:
-        learned = self.known.rooms.newly_learned(room) if self._decides(room) else None
-        return () if learned is None else (learned,)
-
-    def _decide(self, room: RoomState, cause: str, because: str = "") -> Sequence[BusMessage]:
-        """The commands that are due in this room, each with its explanation; wakes again when that may change. In a
-        room that is only observed, the explanations alone. ``because``: the cause in words."""
-        now = self._clock.now()
-        if self.known.rules is None or not self._share.owns(room.room_id):
-            return ()
-        if not self._decides(room):
-            self._moments.add(now + DOUBT_MS, room.room_id)
-            return ()
-        if not room.settled(self.known.rules.roles, now):
-            self._moments.add(room.settled_at, room.room_id)
-            return ()
-        self.counters["decisions"] += 1
-        made, changes_at = decisions(self.known.rules, room, cause, self._clock, self.known.place, because)
-        if changes_at is not None:
-            self._moments.add(changes_at, room.room_id)
-        if self.known.observed(room.room_id):
-            return self._observing.news(room.room_id, made)
-        self._observing.forget(room.room_id)
-        messages: list[BusMessage] = []
-        for command, decision in made:
-            self._under_way(room, command)
-            messages += (command, decision)
-        self.counters["commands"] += len(made)
-        return messages
+    def _try_shadow(self) -> None:
+        """The rules that are to be tried beside are these now, or none."""
+        rules = self.known.shadow
+        if rules is None:
+            self._decider.shadows = ()
+        elif [shadow.rules for shadow in self._decider.shadows] != [rules]:
+            self._decider.shadows = (Shadow(rules, self.known, self._clock, self._shadow_moments),)
 
 
 def _is_for_us(record: Record) -> bool:

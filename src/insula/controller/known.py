@@ -9,19 +9,21 @@ from insula.building.place import Place, place_of
 from insula.building.rules import CompiledRules, compile_ruleset, is_file, load_ruleset
 from insula.building.state import RoomState
 from insula.bus.channel import Received
+from insula.bus.keys import SHADOW_KEY
 from insula.controller.rooms import Rooms
 from insula.errors import RuleError
-from insula.messages import BuildingSettings, LampLight, Lease, RoomRecord, RuleSet
+from insula.messages import BuildingSettings, BusMessage, LampLight, Lease, RoomRecord, RuleSet, ShadowRules
 
 log = structlog.get_logger("insula.controller")
 
 
 class Known:
-    """``fault``: why the newest rule set is not in use; empty if it is."""
+    """``fault``: why the newest rule set is not in use; empty if it is. ``shadow``: rules that are only tried."""
 
     def __init__(self) -> None:
         self.rooms = Rooms()
         self.rules: CompiledRules | None = None
+        self.shadow: CompiledRules | None = None
         self.settings = BuildingSettings()
         self.place = Place(ZoneInfo("UTC"))
         self.fault = ""
@@ -47,8 +49,11 @@ class Known:
 
     def learn(self, received: Received) -> Iterable[RoomState]:
         """Takes a record of topic ``state``; gives the rooms to look at again."""
-        key = received.record.key
-        match received.message:
+        return self.take(received.record.key, received.message)
+
+    def take(self, key: str, message: BusMessage | None) -> Iterable[RoomState]:
+        """The same by its key and its message; None: a tombstone."""
+        match message:
             case Lease() as lease:
                 return _one(self.rooms.hold(lease))
             case None if key.startswith("lease/") and key.removeprefix("lease/").isdecimal():
@@ -62,8 +67,13 @@ class Known:
             case RuleSet() as ruleset:
                 self._use(ruleset)
                 return self.rooms
+            case ShadowRules(ruleset=ruleset):
+                self.shadow = self._compiled(ruleset) or self.shadow
+                return self.rooms
+            case None if key == SHADOW_KEY:
+                self.shadow = None
             case BuildingSettings() as settings:
-                self._settle(settings)
+                self.settle(settings)
                 return self.rooms
         return ()
 
@@ -77,13 +87,18 @@ class Known:
 
     def _use(self, ruleset: RuleSet) -> None:
         """Rules that do not compile are not used: those before them stay."""
+        self.fault = ""
+        self.rules = self._compiled(ruleset) or self.rules
+
+    def _compiled(self, ruleset: RuleSet) -> CompiledRules | None:
         try:
-            self.rules, self.fault = compile_ruleset(ruleset), ""
+            return compile_ruleset(ruleset)
         except RuleError as error:
             self.fault = f"rule set {ruleset.name!r} is not used: {error}"
             log.error("rule set refused", name=ruleset.name, why=str(error))
+            return None
 
-    def _settle(self, settings: BuildingSettings) -> None:
+    def settle(self, settings: BuildingSettings) -> None:
         self.settings = settings
         try:
             self.place = place_of(settings)

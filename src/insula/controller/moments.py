@@ -30,12 +30,19 @@ class Moments(Generic[Key]):
 
     async def due(self) -> list[tuple[int, Key]]:
         """Waits for the first moment; gives each that is reached, with its key."""
-        while not (reached := self._reached()):
+        while not (reached := self.reached()):
             self._earlier.clear()
             await self._wait()
         return reached
 
-    def _reached(self) -> list[tuple[int, Key]]:
+    def first(self) -> int | None:
+        """The first moment that is asked for; None: there is none."""
+        while self._heap and self._due.get(self._heap[0][2]) != self._heap[0][0]:
+            heapq.heappop(self._heap)
+        return self._heap[0][0] if self._heap else None
+
+    def reached(self) -> list[tuple[int, Key]]:
+        """Those that have come by now, each with its key."""
         reached = []
         while self._heap and self._heap[0][0] <= self._now():
             moment, _, key = heapq.heappop(self._heap)

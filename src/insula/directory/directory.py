@@ -11,36 +11,47 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from insula.building.rules import is_file
 from insula.bus.channel import END_OF_DEVICES, Channel
 from insula.bus.health import tell_health
-from insula.bus.keys import gateway_key, room_key
+from insula.bus.keys import SHADOW_KEY, gateway_key, room_key
 from insula.bus.port import Outgoing
 from insula.clock import Clock
 from insula.errors import InputError, Unavailable
-from insula.messages import BuildingSettings, DeviceRecord, GatewayRecord, Health, RightsVersion, RoomRecord, RuleSet
+from insula.messages import (
+    BuildingSettings,
+    DeviceRecord,
+    GatewayRecord,
+    Health,
+    RightsVersion,
+    RoomRecord,
+    RuleSet,
+    ShadowRules,
+)
 from insula.store.building import read_gateways, read_rules, read_settings
 from insula.store.changes import latest_change
 from insula.store.devices import list_devices, removed_devices
 from insula.store.engine import Store
 from insula.store.hands import read_rooms
 from insula.store.permissions import rights_version
-from insula.store.rule_versions import edited_rules
+from insula.store.rule_versions import edited_rules, shadow_rules
 from insula.store.state import load_state
 
 log = structlog.get_logger("insula.directory")
 
 DB = ("db", 0)
-OURS = (gateway_key(""), "room/")
+OURS = (gateway_key(""), "room/", SHADOW_KEY)
 """Keys of topic ``state`` that are gone with what they are of."""
 
 
 @dataclass(frozen=True, slots=True)
 class View:
     """The building at one change of the database. ``edited``: rules that were put in force by hand; ``rules``: those
-    of a file; ``removed``: devices that were in it before; ``former``: keys that topic ``state`` may still hold."""
+    of a file; ``shadow``: those that are only tried; ``removed``: devices that were in it before; ``former``: keys that
+    topic ``state`` may still hold."""
 
     change: int
     settings: BuildingSettings
     edited: RuleSet | None
     rules: RuleSet | None
+    shadow: ShadowRules | None
     rooms: tuple[RoomRecord, ...]
     gateways: tuple[GatewayRecord, ...]
     former: frozenset[str]
@@ -50,9 +61,10 @@ class View:
 
     @property
     def keys(self) -> frozenset[str]:
-        """Those of its gateways and rooms on topic ``state``."""
+        """Those of its gateways, rooms and shadow rules on topic ``state``."""
+        shadow = () if self.shadow is None else (SHADOW_KEY,)
         rooms = (room_key(room.room_id) for room in self.rooms)
-        return frozenset((*rooms, *(gateway_key(gateway.id) for gateway in self.gateways)))
+        return frozenset((*shadow, *rooms, *(gateway_key(gateway.id) for gateway in self.gateways)))
 
 
 class Directory:
@@ -111,11 +123,13 @@ class Directory:
         kept = {key for key in await load_state(connection) if key.startswith(OURS)}
         before = self._published.keys if self._published is not None else frozenset()
         edited = await edited_rules(connection)
+        shadow = await shadow_rules(connection)
         view = View(
             change=change,
             settings=await read_settings(connection),
             edited=edited.ruleset if edited is not None else None,
             rules=await read_rules(connection),
+            shadow=ShadowRules(ruleset=shadow.ruleset) if shadow is not None else None,
             rooms=tuple(await read_rooms(connection)),
             gateways=tuple(gateways),
             former=frozenset(),
@@ -127,7 +141,9 @@ class Directory:
 
     async def _publish(self, view: View) -> None:
         """Rooms go first: nobody may drive one before it is known that it is only observed."""
-        await self._channel.send(*view.rooms, view.settings, view.rights, *self._rules_of(view), *view.gateways)
+        shadow = () if view.shadow is None else (view.shadow,)
+        rules = (*self._rules_of(view), *shadow)
+        await self._channel.send(*view.rooms, view.settings, view.rights, *rules, *view.gateways)
         for key in view.former:
             await self._channel.forget("state", key)
         if not await self._devices_stand(view):

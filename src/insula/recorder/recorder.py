@@ -13,14 +13,15 @@ from insula.bus.port import Partition, Positions, Record
 from insula.bus.wire import READ_POINT, READINGS
 from insula.clock import Clock
 from insula.errors import Unavailable, first_of
-from insula.messages import AlertEvent, CommandResult, Decision, Health, Reading
+from insula.messages import AlertEvent, CommandResult, Decision, Health, LeaseEnd, Reading
 from insula.recorder.batch import Batch
 from insula.recorder.events import event_row
+from insula.recorder.heard import Heard
 from insula.recorder.moves import Moves
 from insula.recorder.selection import Selection
 from insula.store.devices import known_devices
 from insula.store.engine import Store
-from insula.store.events import add_events
+from insula.store.events import EventIn, add_events
 from insula.store.log import add_log
 from insula.store.positions import PositionMoved, Stored, load_positions, move_positions
 from insula.store.state import HEALTH, save_state
@@ -45,7 +46,7 @@ class Recorder:
 
     ``every_s``: how often an unchanged value is stored (building's clock); ``batch_s``: how often what was read is
     written (real time). ``run``: the id of the in-memory bus, whose positions mean nothing to another; empty for
-    Kafka. ``instance``: its name in /health.
+    Kafka. ``alone``: all parts are in this process, and begin when it does. ``instance``: its name in /health.
     """
 
     def __init__(
@@ -57,6 +58,7 @@ class Recorder:
         every_s: float = 300,
         batch_s: float = 0.5,
         run: str = "",
+        alone: bool = False,
         instance: str = "1",
     ) -> None:
         self._channel = channel
@@ -68,6 +70,8 @@ class Recorder:
         self._instance = instance
         self._selection = Selection(every_s)
         self._moves = Moves()
+        self._heard = Heard(channel.devices, clock)
+        self._start: list[EventIn] = [self._heard.start()] if alone else []
         self._batch = Batch()
         self._stored: dict[Partition, Stored] = {}
         self._held: dict[Partition, int] = {}
@@ -128,7 +132,7 @@ class Recorder:
 
     def _begin_again(self) -> None:
         self._selection = Selection(self._every_s)
-        self._batch = Batch()
+        self._batch = Batch(events=[*self._start])
         self._stored.clear()
         self._held.clear()
         self._room.set()
@@ -156,9 +160,13 @@ class Recorder:
                 if row is not None:
                     self._batch.rows.append(row)
                 self._batch.events += self._moves.rows(one.message, self._channel.devices)
+                self._batch.events += self._heard.reading(one.message)
             elif isinstance(one.message, CommandResult | Decision | AlertEvent):
                 self._batch.events.append(event_row(one.message, self._channel.devices, self._clock))
+            elif isinstance(one.message, LeaseEnd):
+                self._batch.events.append(self._heard.lease_end(one.message))
             elif one.record.topic == "state":
+                self._batch.events += self._heard.state(one.record)
                 self._batch.state[one.record.key] = one.record.value
         self.counters["ahead"] += self._selection.ahead - ahead
         self._batch.reaches(positions)

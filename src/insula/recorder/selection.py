@@ -10,13 +10,19 @@ from insula.store.log import LogRow, reason_of
 DAY_MS = 86_400_000
 
 
+EACH = frozenset({"illuminance"})
+"""Roles of which every measurement is taken, also one that says the same: how much of the light is a lamp's is found
+by what is measured, and when (building/lamplight.py)."""
+
+
 class Kept(msgspec.Struct, gc=False):
-    """What was last taken of a point: when its value changed, when it was last seen to hold, and when a reading of it
-    was last looked at (ms)."""
+    """What was last taken of a point: when its value changed, when it was last seen to hold, when a reading of it
+    was last looked at (ms), and when that one held."""
 
     changed_at: int
     held_at: int
     looked_at: int
+    last_held_at: int
 
 
 class Selection:
@@ -57,13 +63,21 @@ class Selection:
         kept = self._kept.get(point)
         if kept is None or reading.changed_at != kept.changed_at:
             at = reading.measured_at
-        elif held <= kept.held_at or held - kept.held_at < self._every_ms:
-            kept.looked_at = now
+        elif held <= kept.held_at or not self._worth_a_row(reading, held, kept, now):
+            kept.looked_at, kept.last_held_at = now, held
             return None
         else:
             at = held
-        self._kept[point] = Kept(reading.changed_at, at, now)
+        self._kept[point] = Kept(reading.changed_at, at, now, at)
         return LogRow(at, reading.value, reason_of(reading.point), reading.device_id)
+
+    def _worth_a_row(self, reading: Reading, held: int, kept: Kept, now: int) -> bool:
+        """Whether a value that did not change is taken again. The last that was heard before a silence is: it ages
+        from then on."""
+        if reading.resend:
+            silent = held == kept.last_held_at and now >= kept.looked_at + self._every_ms
+            return silent or held - kept.held_at >= self._every_ms
+        return reading.point in EACH or held - kept.held_at >= self._every_ms
 
 
 def held_at(reading: Reading) -> int:

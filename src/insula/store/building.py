@@ -19,7 +19,7 @@ from insula.store.devices import device_rows, to_struct
 from insula.store.engine import Store
 from insula.store.hands import building_mode, own_modes, write_modes
 from insula.store.importing import RULES, write_plan
-from insula.store.rule_versions import add_version, forget_edit
+from insula.store.rule_versions import Version, add_version, edited_rules, find_version, forget_edit
 from insula.store.tables import Beacon, Building, Device, Gateway, Room, Site
 from insula.store.values import get_value
 
@@ -123,3 +123,14 @@ async def _rooms(connection: AsyncConnection) -> tuple[RoomPlan, ...]:
         )
         for row in await connection.execute(select(Room).order_by(Room.c.id))
     )
+
+
+async def rules_in_force(store: Store) -> Version:
+    """Edited by hand, or else the building file's. Raises RuleError when it names a set that does not exist."""
+    async with store.read() as connection:
+        edited = await edited_rules(connection)
+        if edited is not None:
+            return edited
+        ruleset = await read_rules(connection) or load_ruleset((await read_settings(connection)).rules)
+        known = await find_version(connection, ruleset.version)
+    return known or Version(0, ruleset, export_ruleset(ruleset), "", 0)

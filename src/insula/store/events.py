@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from insula.messages import Command, CommandResult, Decision, Origin
 from insula.store import tables
 from insula.store.alerts import AlertIn, alert_row
+from insula.store.heard import HeardIn, heard_row
 from insula.store.moves import Move, MoveIn, move_row, moves_of
 
 ID_LENGTH = 64
@@ -35,7 +36,7 @@ class DecisionIn:
     timestamp: int
 
 
-EventIn = ResultIn | DecisionIn | MoveIn | AlertIn
+EventIn = ResultIn | DecisionIn | MoveIn | AlertIn | HeardIn
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,6 +91,8 @@ def _row(event: EventIn) -> tuple[Table, dict[str, Any]]:
             return tables.Move, move_row(event)
         case AlertIn():
             return tables.AlertEvent, alert_row(event)
+        case HeardIn():
+            return tables.Heard, heard_row(event)
     return tables.Decision, _decision_row(event)
 
 
@@ -139,6 +142,7 @@ def _decision_row(event: DecisionIn) -> dict[str, Any]:
         "lost": list(decision.lost),
         "because": decision.because,
         "observed": decision.observed,
+        "shadow": decision.shadow,
     }
 
 
@@ -174,6 +178,24 @@ async def why(
     places = [(row.timestamp, row.command) for row in await connection.execute(query)]
     found = await _joined(connection, places[:limit])
     return Page(found, places[limit - 1] if len(places) > limit else None)
+
+
+async def decisions_between(connection: AsyncConnection, start: int, end: int) -> list[Decision]:
+    """Of the rules in force, ``start <= time < end`` (ms, building's clock), in order."""
+    table = tables.Decision
+    query = select(table).where(table.c.timestamp >= start, table.c.timestamp < end, ~table.c.shadow)
+    return [_decision(row) for row in await connection.execute(query.order_by(table.c.timestamp, table.c.id))]
+
+
+async def results_between(
+    connection: AsyncConnection, start: int, end: int
+) -> list[tuple[int, int | None, CommandResult]]:
+    """By the time of their command, ``start <= time < end`` (ms, building's clock), in order: that time, the room and
+    the result."""
+    table = tables.CommandResult
+    query = select(table).where(table.c.timestamp >= start, table.c.timestamp < end)
+    rows = await connection.execute(query.order_by(table.c.timestamp, table.c.at))
+    return [(row.timestamp, row.room, _result(row)) for row in rows]
 
 
 def _id_of(table: Table) -> "Column[str]":
@@ -236,6 +258,7 @@ def _decision(row: Row[Any]) -> Decision:
         lost=tuple(row.lost),
         because=row.because,
         observed=row.observed,
+        shadow=row.shadow,
     )
 
 

@@ -40,7 +40,8 @@ _encode = msgspec.json.Encoder().encode
 
 
 async def add_log(connection: AsyncConnection, rows: Iterable[LogRow]) -> None:
-    """Store these; a row that is there already (same device, reason and time) is passed over.
+    """Store these; of two of one moment (same device, reason and time) the later counts: a change may come just after
+    an old value was said once more.
 
     In the order of the table's key: on MariaDB each device is locked until the end, and an import locks them in this
     order too. Hundreds of rows a statement: the driver's ``executemany`` asks for Python's lock anew for each row,
@@ -58,7 +59,7 @@ async def add_log(connection: AsyncConnection, rows: Iterable[LogRow]) -> None:
 
 
 def _parts(rows: list[LogRow]) -> Iterator[list[LogRow]]:
-    """In the known lengths; the last row is repeated until the last part has one, and passed over there."""
+    """In the known lengths; the last row is repeated until the last part has one, to no effect."""
     for begin in range(0, len(rows), _AT_ONCE[0]):
         part = rows[begin : begin + _AT_ONCE[0]]
         length = min(length for length in _AT_ONCE if length >= len(part))
@@ -68,7 +69,8 @@ def _parts(rows: list[LogRow]) -> Iterator[list[LogRow]]:
 @cache
 def _sqlite(length: int) -> str:
     places = ",".join(["(?,?,?,?)"] * length)
-    return f'INSERT OR IGNORE INTO "Log" (timestamp, value, reason, device) VALUES {places}'
+    insert = f'INSERT INTO "Log" (timestamp, value, reason, device) VALUES {places}'
+    return f"{insert} ON CONFLICT DO UPDATE SET value = excluded.value"
 
 
 def _mysql(rows: list[LogRow]) -> str:
@@ -76,7 +78,7 @@ def _mysql(rows: list[LogRow]) -> str:
     Not INSERT IGNORE: that passes over a device that is not there, too."""
     values = _encode(rows).decode()[2:-2].replace("],[", "),(")
     insert = f"INSERT INTO `Log` (timestamp, value, reason, device) VALUES ({values})"
-    return f"{insert} ON DUPLICATE KEY UPDATE device = device"
+    return f"{insert} ON DUPLICATE KEY UPDATE value = VALUES(value)"
 
 
 def _log(start: int, end: int) -> Select[Any]:

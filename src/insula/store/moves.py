@@ -33,6 +33,15 @@ class Move:
     origin: Origin
 
 
+@dataclass(frozen=True, slots=True)
+class MoveRow:
+    """A move with the id of its reading and its room."""
+
+    id: str
+    room_id: int | None
+    move: Move
+
+
 def move_row(move: MoveIn) -> dict[str, Any]:
     reading = move.reading
     return {
@@ -56,4 +65,15 @@ async def moves_of(connection: AsyncConnection, causes: Sequence[str]) -> dict[s
     for row in await connection.execute(select(table).where(table.c.cause.in_(causes)).order_by(table.c.timestamp)):
         origin = Origin(kind=row.origin_kind, name=row.origin_name, cause=row.cause)
         found.setdefault(row.cause, []).append(Move(row.timestamp, row.device, row.point, row.value, origin))
+    return found
+
+
+async def moves_between(connection: AsyncConnection, start: int, end: int) -> list[MoveRow]:
+    """``start <= timestamp < end`` (ms), in order."""
+    table = tables.Move
+    query = select(table).where(table.c.timestamp >= start, table.c.timestamp < end).order_by(table.c.timestamp)
+    found = []
+    for row in await connection.execute(query):
+        origin = Origin(kind=row.origin_kind, name=row.origin_name, cause=row.cause)
+        found.append(MoveRow(row.id, row.room, Move(row.timestamp, row.device, row.point, row.value, origin)))
     return found

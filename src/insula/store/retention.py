@@ -11,6 +11,7 @@ from insula.store.tables import (
     AlertEvent,
     CommandResult,
     Decision,
+    Heard,
     Log,
     LogDays,
     LogFiveMinutes,
@@ -43,7 +44,7 @@ KEPT = (
     Kept("hours", LogHours, LogHours.c.start, 10 * DAY_MS),
     Kept("days", LogDays, LogDays.c.start, 200 * DAY_MS),
 )
-EVENTS = (Decision, CommandResult, Move, AlertEvent)
+EVENTS = (Decision, CommandResult, Move, AlertEvent, Heard)
 """Kept as long as Log."""
 
 

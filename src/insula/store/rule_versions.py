@@ -1,4 +1,4 @@
-"""The rules in force, and every version of them that was: who brought it, and when."""
+"""The rules in force, those that are tried beside them, and every version that was: who brought it, and when."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -15,18 +15,21 @@ from insula.store.values import get_value, put_value
 
 EDITED = "rules.edited"
 """The named value that holds the id of the version that was put in force by hand; None: the building file's are."""
+SHADOW = "rules.shadow"
+"""The named value that holds the id of the version that is tried as shadow; None: none is."""
 
 
 @dataclass(frozen=True, slots=True)
 class Version:
     """``source``: as TOML, as it was given; ``at``: ms, real time. The same rules have the same ``ruleset.version``,
-    however often they are brought: ``id`` counts the times."""
+    however often they are brought: ``id`` counts the times. ``shadow``: they were brought to be tried only."""
 
     id: int
     ruleset: RuleSet
     source: str
     by: str
     at: int
+    shadow: bool = False
 
 
 async def put_rules(store: Store, ruleset: RuleSet, source: str, by: str, at: int, before: Version | None) -> Version:
@@ -41,16 +44,45 @@ async def put_rules(store: Store, ruleset: RuleSet, source: str, by: str, at: in
     return version
 
 
-async def add_version(connection: AsyncConnection, ruleset: RuleSet, source: str, by: str, at: int) -> Version:
+async def put_shadow(store: Store, ruleset: RuleSet, source: str, by: str, at: int) -> Version:
+    """Try these rules beside those in force, with a row for the directory."""
+    async with store.write(alone=True) as connection:
+        version = await add_version(connection, ruleset, source, by, at, shadow=True)
+        await put_value(connection, SHADOW, version.id)
+        await add_change(connection, f"rules: shadow {ruleset.name} {ruleset.version}, by {by or 'somebody'}", at)
+    return version
+
+
+async def end_shadow(store: Store, by: str, at: int) -> None:
+    """Try none any more."""
+    async with store.write(alone=True) as connection:
+        await put_value(connection, SHADOW, None)
+        await add_change(connection, f"rules: no shadow, by {by or 'somebody'}", at)
+
+
+async def shadow_rules(connection: AsyncConnection) -> Version | None:
+    """The version that is tried beside the rules in force; None: none is."""
+    return await _named(connection, SHADOW)
+
+
+async def add_version(
+    connection: AsyncConnection, ruleset: RuleSet, source: str, by: str, at: int, *, shadow: bool = False
+) -> Version:
     row = {"version": ruleset.version, "name": ruleset.name, "source": source, "by": by[:200], "at": at}
-    done = await connection.execute(insert(RuleVersion), {**row, "rules": msgspec.to_builtins(ruleset)})
+    done = await connection.execute(
+        insert(RuleVersion), {**row, "rules": msgspec.to_builtins(ruleset), "shadow": shadow}
+    )
     (id_,) = done.inserted_primary_key or (0,)
-    return Version(int(id_), ruleset, source, by, at)
+    return Version(int(id_), ruleset, source, by, at, shadow)
 
 
 async def edited_rules(connection: AsyncConnection) -> Version | None:
     """The version that was put in force by hand; None: the building file's rules are in force."""
-    id_ = await get_value(connection, EDITED)
+    return await _named(connection, EDITED)
+
+
+async def _named(connection: AsyncConnection, key: str) -> Version | None:
+    id_ = await get_value(connection, key)
     row = None if id_ is None else await _first(connection, RuleVersion.c.id == id_)
     return None if row is None else _version(row)
 
@@ -61,7 +93,7 @@ async def forget_edit(connection: AsyncConnection) -> None:
 
 
 async def find_version(connection: AsyncConnection, version: str) -> Version | None:
-    """The last time that these rules were brought."""
+    """The last time that these rules were brought to be in force; or, if they never were, to be tried."""
     row = await _first(connection, RuleVersion.c.version == version)
     return None if row is None else _version(row)
 
@@ -73,8 +105,9 @@ async def list_versions(connection: AsyncConnection, limit: int = 100) -> list[V
 
 
 async def _first(connection: AsyncConnection, wanted: Any) -> Row[Any] | None:
-    return (await connection.execute(select(RuleVersion).where(wanted).order_by(RuleVersion.c.id.desc()))).first()
+    newest = select(RuleVersion).where(wanted).order_by(RuleVersion.c.shadow, RuleVersion.c.id.desc())
+    return (await connection.execute(newest)).first()
 
 
 def _version(row: Row[Any]) -> Version:
-    return Version(row.id, msgspec.convert(row.rules, RuleSet), row.source, row.by, row.at)
+    return Version(row.id, msgspec.convert(row.rules, RuleSet), row.source, row.by, row.at, row.shadow)

@@ -193,6 +193,7 @@ Decision = Table(
     Column("lost", JSON, nullable=False),
     Column("because", String(255), nullable=False, server_default=""),
     Column("observed", Boolean, nullable=False, server_default="0"),
+    Column("shadow", Boolean, nullable=False, server_default="0"),
     Index(None, "device", "timestamp"),
     Index(None, "room", "timestamp"),
 )
@@ -257,7 +258,21 @@ RuleVersion = Table(
     Column("source", Text(16_000_000), nullable=False, comment="TOML, as it was given"),
     Column("by", String(200), nullable=False),
     Column("at", BigInteger, nullable=False),
+    Column("shadow", Boolean, nullable=False, server_default="0"),
     sqlite_autoincrement=True,
+)
+
+# What a rehearsal needs beside Log, results and moves (store/heard.py).
+Heard = Table(
+    "Heard",
+    metadata,
+    Column("place", Integer, primary_key=True, comment="the order in which it was heard"),
+    Column("id", String(64), nullable=False, unique=True),
+    Column("timestamp", BigInteger, nullable=False, index=True, comment="building's clock"),
+    Column("key", String(255), nullable=False, comment="of topic state; or start, quality or lease_end"),
+    Column("room", Integer, nullable=True),
+    Column("value", LargeBinary(16_000_000), nullable=False, comment="as on the bus; empty: a tombstone"),
+    Index(None, "key", "timestamp"),
 )
 
 AlertEvent = Table(
