@@ -110,12 +110,14 @@ class Life:
             case "restart", int(away):
                 await self._stop()
                 await self._pass(away)
-                await self._begin_again()
+                self._start()
+                await self._told_again()
             case "hand over", None:
                 old, self._controller = self._controller, None
                 self._start()
                 await asyncio.sleep(NOW_S)
                 await self._stop(old)
+                await self._told_again()
             case "clock", int(seconds):
                 await self.clock.set(seconds)
                 self.judge.since = self.clock.now()
@@ -202,9 +204,8 @@ class Life:
             task.cancel()
             await asyncio.gather(task, return_exceptions=True)
 
-    async def _begin_again(self) -> None:
+    async def _told_again(self) -> None:
         """Within 5 s gateways have told all again."""
-        self._start()
         self.judge.since = self.clock.now()
         await asyncio.sleep(RESEND_S)
         await self.field.alive()

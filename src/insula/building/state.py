@@ -10,7 +10,7 @@ from statistics import fmean
 from insula.building.comfort import Comfort
 from insula.building.freshness import fresh_since, fresh_until
 from insula.building.lamplight import RoomLight
-from insula.messages import Command, DeviceRecord, Lease, Reading, RoomRecord
+from insula.messages import RANK, Command, CommandClass, DeviceRecord, Lease, Reading, RoomRecord
 from insula.points import ROLES
 
 BACK_OFF_MS, LONGEST_BACK_OFF_MS = 60_000, 30 * 60_000
@@ -38,7 +38,7 @@ class Target:
     open: Command | None = None
     last_id: str = ""
     failures: int = 0
-    failed: float | None = None
+    failed: Command | None = None
     retry_at: int = 0
 
     def command(self, command: Command, now: int) -> None:
@@ -53,7 +53,7 @@ class Target:
 
     def not_carried_out(self, now: int) -> None:
         """Refused, expired or failed: what the device does is what it last reported."""
-        self.failed = self.open.value if self.open is not None else self.sent
+        self.failed = self.open
         self.retry_at = now + min(BACK_OFF_MS << min(self.failures, 10), LONGEST_BACK_OFF_MS)
         self.failures += 1
         self.open, self.sent, self.tries = None, None, 0
@@ -61,6 +61,17 @@ class Target:
     def moved_by_others(self) -> None:
         """What was commanded before no longer says anything."""
         self.open, self.sent, self.tries, self.failures, self.failed = None, None, 0, 0, None
+
+    def waits_until(self, value: float, class_: CommandClass) -> int:
+        """When this may be tried (0: now): what was not carried out is no sooner, unless it is more urgent now."""
+        failed = self.failed
+        if failed is None or failed.value != value or RANK[class_] > RANK[failed.class_]:
+            return 0
+        return self.retry_at
+
+    def clock_was_set(self, now: int) -> None:
+        """Nothing was sent after now, and nothing waits for longer than from now on."""
+        self.sent_at, self.retry_at = min(self.sent_at, now), min(self.retry_at, now + BACK_OFF_MS)
 
     @property
     def confirm_at(self) -> int:
@@ -126,6 +137,12 @@ class RoomState:
             for point in device.points
             if point.role in roles
         )
+
+    def clock_was_set(self, now: int) -> None:
+        """Somebody has set the clock, perhaps back: what was to be waited for may have gone far away."""
+        self.settled_at = min(self.settled_at, now + SETTLE_MS)
+        for target in self.targets.values():
+            target.clock_was_set(now)
 
     def commanded(self, command: Command, now: int) -> None:
         """A command to a device of this room is on its way, whoever gave it."""

@@ -22,6 +22,7 @@ from insula.controller.moments import Moments
 from insula.controller.observing import Observing
 from insula.controller.outbox import Outbox
 from insula.messages import (
+    COMMAND_LIFE_MS,
     BusMessage,
     Command,
     CommandResult,
@@ -88,6 +89,7 @@ class Controller:
                 tasks.create_task(self._follow(state))
                 tasks.create_task(self._wake())
                 tasks.create_task(self._expire())
+                tasks.create_task(self._heed_clock())
                 tasks.create_task(tell_health(self._channel, self._clock, self._health))
         finally:
             await membership.close()
@@ -137,6 +139,19 @@ class Controller:
                 if room is not None and target is not None and target.open and target.open.id == command_id:
                     target.not_carried_out(self._clock.now())
                     await self._outbox.put(self._decide(room, f"expired:{command_id}", "its command had expired"))
+
+    async def _heed_clock(self) -> None:
+        """Somebody sets the machine's clock: the answers are others now, and what was to come may be far away."""
+        while True:
+            await self._clock.was_set()
+            now, real = self._clock.now(), self._clock.real()
+            log.warning("the clock was set", now=now)
+            self._resends.forget()
+            for room in self.known.rooms:
+                room.clock_was_set(now)
+            for command_id in self._waiting:
+                self._expiries.add(real + COMMAND_LIFE_MS, command_id)
+            self._look_at(self.known.rooms)
 
     async def _health(self) -> Health:
         return Health(
