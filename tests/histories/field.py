@@ -80,7 +80,7 @@ class Field:
         if up != self.gate.connected:
             self.gate.connected = up
             for old in list(self.last.values()):
-                await self._tell(replace(old, quality="good" if up else "stale", id=self.id("link")))
+                await self._tell(replace(old, quality="good" if up else "stale", id=self.id("link"), resend=False))
             if up:
                 await self.alive()
 

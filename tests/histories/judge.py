@@ -37,6 +37,11 @@ class Judge:
         self._open: dict[str, Command] = {}
         self._failed: dict[str, tuple[float, str, int]] = {}
 
+    def another_controller(self) -> None:
+        """What its predecessor sent, and nobody answered, it does not know."""
+        self.since = self._clock.now()
+        self._open.clear()
+
     def fault(self, text: str) -> None:
         self.faults.append(f"{self._clock.now()}: {text}")
 

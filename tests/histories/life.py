@@ -60,6 +60,7 @@ class Life:
         self._instance = 0
         self._controller: asyncio.Task[None] | None = None
         self._edits = 0
+        self._broken = False
 
     async def begin(self) -> None:
         await self.bus.start()
@@ -120,7 +121,7 @@ class Life:
                 await self._told_again()
             case "clock", int(seconds):
                 await self.clock.set(seconds)
-                self.judge.since = self.clock.now()
+                await self._told_again()
             case _:
                 await self._change_field(step)
         await asyncio.sleep(NOW_S)
@@ -179,7 +180,7 @@ class Life:
 
     async def _use(self, which: object) -> None:
         self._edits += 1
-        version = f"v{self._edits}"
+        version, self._broken = f"v{self._edits}", which == "broken"
         if which == "broken":
             await self.channel.send(BROKEN)
         elif which in BUILT_IN:
@@ -193,6 +194,9 @@ class Life:
 
     def _start(self) -> None:
         self._instance += 1
+        if self._broken:
+            self.judge.rules = ()  # which were in force before, nobody knows any more
+        self.judge.another_controller()
         controller = Controller(self.channel, self.clock, str(self._instance))
         self._controller = asyncio.create_task(controller.run())
 
