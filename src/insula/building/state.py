@@ -60,7 +60,7 @@ class Target:
 
     def moved_by_others(self) -> None:
         """What was commanded before no longer says anything."""
-        self.open, self.sent, self.tries, self.failures, self.failed = None, None, 0, 0, None
+        self.sent, self.tries, self.failures, self.failed = None, 0, 0, None
 
     def waits_until(self, value: float, class_: CommandClass) -> int:
         """When this may be tried (0: now): what was not carried out is no sooner, unless it is more urgent now."""
@@ -160,6 +160,8 @@ class RoomState:
         readings = self.readings.setdefault(reading.point, {})
         old = readings.get(reading.device_id)
         readings[reading.device_id] = reading
+        if reading.origin.kind == "switch" and (old is None or old.id != reading.id):
+            self._pressed(reading)
         was_known = old is not None and now < fresh_until(old)
         if was_known != (now < fresh_until(reading)):
             self.settle(now)
@@ -169,6 +171,12 @@ class RoomState:
             return self._see_light(reading, now) or reading.point in self.aged
         self._see(old, reading, now)
         return True
+
+    def _pressed(self, reading: Reading) -> None:
+        """Somebody at the wall had the last word, unless a command is still under way."""
+        target = self.targets.get((reading.device_id, ROLES[reading.point].target))
+        if target is not None and target.open is None:
+            target.moved_by_others()
 
     def _see(self, old: Reading | None, reading: Reading, now: int) -> None:
         match reading.point:

@@ -283,9 +283,10 @@ class Controller:
             return ()
         target = room.target(command.device_id, command.point)
         if result.outcome == "done":
-            if target.last_id != command.id:
+            if target.last_id != command.id and (target.open is None or target.open.at < command.at):
                 room.commanded(command, now)
-            target.carried_out()
+            if target.last_id == command.id:  # else a newer one is still under way
+                target.carried_out()
             held = room.leases.get(command.device_id)
             messages = self._hold(room, after_command(command, held, now, self.known.hand_hold_s(room.room_id)))
         elif target.open is None or target.last_id != command.id:
