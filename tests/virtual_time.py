@@ -1,4 +1,4 @@
-"""Time that passes only when nobody has anything left to do: hours of a building in milliseconds, the same each time."""
+"""Time that passes only when nobody has anything left to do: hours in milliseconds, the same each time."""
 
 import asyncio
 import selectors

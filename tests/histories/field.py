@@ -15,6 +15,7 @@ from tests.a_room import BLIND, LAMP, RADIATOR, SENSOR
 
 DEVICES: Mapping[str, int] = {"position": BLIND, "wind_alarm": BLIND, "valve": RADIATOR, "level": LAMP}
 SENSED = ("motion", "humidity", "temperature", "illuminance")
+BY_ITSELF = Origin(kind="device")
 FIRST = {"motion": 0, "humidity": 40, "temperature": 20, "illuminance": 500, "position": 60, "valve": 20, "level": 0}
 
 
@@ -50,7 +51,7 @@ class Field:
 
     # --- up
 
-    async def report(self, point: str, value: float, origin: Origin = Origin(kind="device")) -> None:  # noqa: B008
+    async def report(self, point: str, value: float, origin: Origin = BY_ITSELF) -> None:
         """A device says so; the sensor does not while it is silent."""
         if point in SENSED and not self.sensor_lives:
             return
@@ -73,7 +74,7 @@ class Field:
             elif ROLES[point].freshness == "link":
                 again = replace(old, at=now, seen_at=now, resend=True)
             else:
-                again = self._reading(point, old.value, old.changed_at, Origin(kind="device"))
+                again = self._reading(point, old.value, old.changed_at, BY_ITSELF)
             await self._tell(again)
 
     async def link(self, up: bool) -> None:

@@ -9,17 +9,19 @@ from insula.bus.channel import Channel, Reader
 from insula.bus.devices import DeviceIndex
 from insula.bus.memory import MemoryBus
 from insula.controller.controller import Controller
-from insula.messages import BuildingSettings, Command, LeaseEnd, Origin, RoomRecord, Rule, RuleSet
+from insula.messages import BuildingSettings, Command, CommandClass, LeaseEnd, Origin, RoomRecord, Rule, RuleSet
 from tests.a_room import ZONE, devices
 from tests.histories.field import DEVICES, FIRST, Field
 from tests.histories.judge import Judge, Sent
 from tests.histories.steps import BUILT_IN, NAMES, History, Step, rule_set
-from tests.histories.winner import PLAIN
+from tests.histories.winner import PLAIN, Plain
 from tests.virtual_time import HostClock, run
 
 SETTINGS = BuildingSettings(time_zone=ZONE.key, latitude=46.52, longitude=6.57)
-BROKEN = RuleSet(name="broken", version="0", rules=(Rule(name="x", when="nobody > 1", target="blind.position", value=0),))
-HANDS = {
+BROKEN = RuleSet(
+    name="broken", version="0", rules=(Rule(name="x", when="nobody > 1", target="blind.position", value=0),)
+)
+HANDS: dict[str, tuple[Origin, CommandClass]] = {
     "user": (Origin(kind="user", name="anna"), "occupant"),
     "2020": (Origin(), "occupant"),
     "janitor": (Origin(kind="user", name="ben"), "service"),
@@ -168,7 +170,7 @@ class Life:
                 gateway_id=gateway,
                 point=point,
                 value=value,
-                class_=class_,  # type: ignore[arg-type]
+                class_=class_,
                 expires_at=real + 30_000,
                 origin=origin,
             )
@@ -215,7 +217,7 @@ class Life:
         await self.field.alive()
 
 
-def _plain(names: object) -> Sequence:
+def _plain(names: object) -> Sequence[Plain]:
     by_name = {plain.rule.name: plain for plain in PLAIN}
     assert isinstance(names, tuple)
     return [by_name[name] for name in names]

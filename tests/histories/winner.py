@@ -1,4 +1,4 @@
-"""Who should win, computed from scratch, the slow and plain way: the second opinion that the arbiter is held against."""
+"""Who should win, computed from scratch and plainly: the second opinion that the arbiter is held against."""
 
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
@@ -38,7 +38,9 @@ def _always(values: Values) -> bool:
 
 
 PLAIN = (
-    Plain(_rule("frost", "temperature < 8.0", "radiator.valve", 100, class_="safety"), _if("temperature", lambda t: t < 8)),
+    Plain(
+        _rule("frost", "temperature < 8.0", "radiator.valve", 100, class_="safety"), _if("temperature", lambda t: t < 8)
+    ),
     Plain(_rule("soaked", "humidity > 90.0", "blind.position", 0, class_="safety"), _if("humidity", lambda h: h > 90)),
     Plain(
         _rule("cleaning", "true", "blind.position", 100, class_="service", hours="Mo-Fr 02:00-03:30"),
@@ -57,9 +59,12 @@ PLAIN = (
     Plain(_rule("humid", "humidity > 50.0", "blind.position", 20), _if("humidity", lambda h: h > 50)),
     Plain(_rule("view", "occupied", "blind.position", 80, otherwise=60), _if("occupied", bool)),
     Plain(_rule("warm", "occupied", "radiator.valve", 90), _if("occupied", bool)),
+    Plain(_rule("hot", "occupied", "radiator.valve", 100), _if("occupied", bool)),
     Plain(_rule("light", "occupied", "lamp.level", 90, otherwise=0), _if("occupied", bool)),
     Plain(_rule("long there", "occupied_for >= 20.0", "lamp.level", 70), _if("occupied_for", lambda m: m >= 20)),
-    Plain(_rule("gone", "empty_for >= 10.0", "radiator.valve", 5, class_="energy"), _if("empty_for", lambda m: m >= 10)),
+    Plain(
+        _rule("gone", "empty_for >= 10.0", "radiator.valve", 5, class_="energy"), _if("empty_for", lambda m: m >= 10)
+    ),
     Plain(_rule("low", "!occupied", "radiator.valve", 20, class_="energy"), _if("occupied", lambda there: not there)),
 )
 
