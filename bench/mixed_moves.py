@@ -158,7 +158,10 @@ class Room:
     # --- parts of it
 
     def _value(self, point: str) -> int:
-        return self.chance.randint(*BOUNDS[point])
+        """Somewhere else than where the blind stands: what moves nothing is no move."""
+        low, high = BOUNDS[point]
+        near = range(round(self.stands) - 9, round(self.stands) + 10) if point == "position" else range(0)
+        return self.chance.choice([value for value in range(low, high + 1) if value not in near])
 
     async def _senses(self, point: str, value: float) -> None:
         await self.at.fault(fault="sensor_reports", node_id=self.sensor, point=point, value=value)
