@@ -28,6 +28,8 @@ from insula.store.engine import Store
 from tests.services import kafka
 
 PATIENCE_S = 60
+PROCESS_CLOCK = 2
+"""Linux's clocks of other processes are numbered so (clock_getcpuclockid(3)); to the nanosecond, not to the tick."""
 QUIET = {"motion": 0.0, "humidity": 40.0, "illuminance": 500.0, "temperature": 20.0, "position": 50.0, "valve": 10.0}
 """Values at which the default rules want nothing by day; of other roles the lowest."""
 
@@ -49,8 +51,7 @@ class PartProcess:
 
     def cpu_s(self) -> float:
         """User and system time of all its threads since its start, seconds."""
-        fields = Path(f"/proc/{self.process.pid}/stat").read_text().rpartition(")")[2].split()
-        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+        return time.clock_gettime((~self.process.pid << 3) | PROCESS_CLOCK)
 
     def runs(self) -> bool:
         if self.process.poll() is not None:

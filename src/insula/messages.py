@@ -131,6 +131,13 @@ class Decision(Message, frozen=True, kw_only=True):
     observed: bool = False
 
 
+class PassedOn(Message, frozen=True, kw_only=True):
+    """A reading that a program of 2020 put on another partition than its room's: from the controller that read it
+    there, for the one that decides for the room."""
+
+    reading: Reading
+
+
 class LeaseEnd(Message, frozen=True, kw_only=True):
     """Somebody asks that nobody hold this device any more; the controller that decides for its room ends the lease,
     and the lease's tombstone on topic ``state`` is the answer."""
@@ -343,5 +350,5 @@ class Acknowledge(Message, frozen=True, kw_only=True):
 
 
 StateValue = Lease | RuleSet | BuildingSettings | RoomRecord | LampLight | GatewayRecord | Health | Alert
-Event = CommandResult | Decision | LeaseEnd | AlertEvent | Acknowledge
+Event = CommandResult | Decision | LeaseEnd | PassedOn | AlertEvent | Acknowledge
 BusMessage = Reading | Command | DeviceRecord | Event | StateValue

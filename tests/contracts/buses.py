@@ -68,13 +68,26 @@ async def take(subscription: Subscription, number: int, limit: int = 1000) -> li
 
 
 async def take_all(bus: Bus, subscription: Subscription, topics: Sequence[str]) -> list[Record]:
-    """What is there now: until the reader's positions are the end's."""
-    end = await bus.end_positions(topics)
+    """What is there now."""
+    return await take_until(subscription, await bus.end_positions(topics))
+
+
+async def take_until(subscription: Subscription, end: Positions) -> list[Record]:
+    """Until the reader's positions are these."""
     records: list[Record] = []
     async with asyncio.timeout(PATIENCE_S):
         while any(subscription.positions().get(place, 0) < offset for place, offset in end.items()):
             records += await subscription.batch()
     return records
+
+
+async def published(bus: Bus, outgoing: Outgoing) -> Record:
+    """As the bus keeps it."""
+    reader = await bus.subscribe([outgoing.topic], name="published")
+    await bus.publish([outgoing])
+    (record,) = await take(reader, 1)
+    await reader.close()
+    return record
 
 
 class Progress:

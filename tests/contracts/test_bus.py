@@ -10,7 +10,7 @@ from insula.bus.devices import DeviceIndex
 from insula.bus.port import MAX_RECORD, Bus, Outgoing, Partition
 from insula.errors import RecordTooLarge, Unavailable
 from insula.messages import DeviceRecord, Lease, Origin, Point, Reading
-from tests.contracts.buses import PATIENCE_S, Shares, reading, take, take_all, values
+from tests.contracts.buses import PATIENCE_S, Shares, published, reading, take, take_all, take_until, values
 
 # --- what is published is read
 
@@ -371,6 +371,47 @@ async def test_memberships_without_data_divide_and_take_over(bus: Bus) -> None:
 
 
 # --- ends
+
+
+async def test_a_reader_follows_partitions_from_a_moment_and_leaves_them(bus: Bus) -> None:
+    reader = await bus.subscribe(["knx", "zwave"], name="reader", start="nowhere")
+    first = await published(bus, reading(2, 0))
+    middle = first
+    while middle.at == first.at:
+        middle = await published(bus, reading(2, 1))
+    await bus.publish([reading(2, 2, topic="zwave"), reading(3, 3)])
+
+    ends = await reader.follow([("knx", 2), ("zwave", 2)], since=middle.at)
+    seen = await take_until(reader, ends)
+    await bus.publish([reading(3, 4), reading(2, 5)])
+    later = await take(reader, 1)
+    await reader.leave([("knx", 2)])
+    await bus.publish([reading(2, 6), reading(2, 7, topic="zwave")])
+
+    assert sorted(values(seen)) == [1, 2]
+    assert values(later) == [5]
+    assert values(await take(reader, 1)) == [7]
+
+
+async def test_a_partition_that_was_left_can_be_followed_again(bus: Bus) -> None:
+    reader = await bus.subscribe(["knx"], name="reader", start="nowhere")
+    before = await reader.follow([("knx", 2)], since=0)
+    await reader.leave([("knx", 2)])
+    await bus.publish([reading(2, 1)])
+    after = await reader.follow([("knx", 2)], since=0)
+
+    assert after == {("knx", 2): before["knx", 2] + 1}
+    assert values(await take(reader, 1)) == [1]
+
+
+async def test_where_nothing_was_produced_since_a_reader_begins_at_the_end(bus: Bus) -> None:
+    reader = await bus.subscribe(["knx"], name="reader", start="nowhere")
+    old = await published(bus, reading(2, 1))
+    ends = await reader.follow([("knx", 2)], since=old.at + 60_000)
+    assert reader.positions() == ends == {("knx", 2): old.offset + 1}
+    await bus.publish([reading(2, 2)])
+
+    assert values(await take(reader, 1)) == [2]
 
 
 async def test_a_closed_reader_is_unavailable(bus: Bus) -> None:

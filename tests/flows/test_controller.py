@@ -30,7 +30,7 @@ from insula.messages import (
     Rule,
     RuleSet,
 )
-from tests.a_room import BLIND, HOUR, LAMP, MINUTE, NOON, RADIATOR, ZONE, devices, reading
+from tests.a_room import BLIND, HOUR, LAMP, MINUTE, NOON, RADIATOR, SENSOR, ZONE, devices, reading
 
 SETTINGS = BuildingSettings(time_zone=ZONE.key, hand_hold_s=3600)
 WARM = Rule(name="warm", when="occupied", target="radiator.valve", value=100)
@@ -480,6 +480,19 @@ async def test_who_takes_rooms_over_decides_by_what_was_said_before() -> None:
         assert all(room.mean("motion", it.clock.now()) for room in second.known.rooms)
         await it.send(RuleSet(name="mine", version="7", rules=(WARM,)))
         assert sorted(command.device_id for command in it.commands()) == [10 * room_id + 2 for room_id in range(8)]
+
+
+async def test_a_program_of_2020_puts_readings_on_any_partition() -> None:
+    async with flow(rooms=4) as it:
+        it.start("2")
+        await settle(200)
+        for room_id in (1, 2, 3, 4):
+            await it.quiet(room_id)
+        for room_id, number in ((1, 7), (2, 1), (3, 3), (4, 10)):
+            motion = it.channel.codec.encode(reading("motion", 1, it.clock.now(), device_id=10 * room_id - 10 + SENSOR))
+            await it.bus.publish([msgspec.structs.replace(motion, headers={}, spread=number)])
+        await settle(100)
+        assert sorted(command.device_id for command in it.commands()) == [2, 12, 22, 32]
 
 
 # --- rules and settings

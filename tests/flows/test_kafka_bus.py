@@ -6,20 +6,19 @@ import sys
 import time
 from asyncio.subprocess import Process
 from collections.abc import AsyncIterator
-from concurrent.futures import Future
 from contextlib import AsyncExitStack, asynccontextmanager
 from functools import partial
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 import msgspec
 import pytest
-from confluent_kafka import KafkaError, KafkaException, Producer, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka import Consumer, KafkaError, KafkaException, Producer, TopicPartition
 
 from insula.api.health import HealthBoard
 from insula.bootstrap import installation
 from insula.building.rules import load_ruleset
+from insula.bus import kafka_offsets
 from insula.bus.channel import END_OF_DEVICES, Channel, Reader
 from insula.bus.devices import DeviceIndex
 from insula.bus.health import tell_health
@@ -131,33 +130,47 @@ async def group_member(*arguments: str) -> AsyncIterator[tuple[Process, asyncio.
             await program.wait()
 
 
-class OutdatedAdmin:
-    """Asks leaders of the past, as librdkafka does after a leadership that came back, until told to look again."""
+class Outdated:
+    """A consumer that asks leaders of the past, as librdkafka does after a leadership that came back, until told to
+    look again."""
 
-    def __init__(self, admin: AdminClient) -> None:
-        self._admin = admin
-        self._outdated = True
+    def __init__(self, consumer: Consumer) -> None:
+        self.asks = [self._refused, self._raises, consumer.offsets_for_times]
+        self.looked = 0
+        self._consumer = consumer
 
     def list_topics(self, timeout: float) -> object:
-        self._outdated = False
-        return self._admin.list_topics(timeout=timeout)
+        self.looked += 1
+        return self._consumer.list_topics(timeout=timeout)
 
-    def list_offsets(self, wanted: dict[TopicPartition, OffsetSpec], request_timeout: float) -> dict[Any, Future[Any]]:
-        if not self._outdated:
-            return self._admin.list_offsets(wanted, request_timeout=request_timeout)
-        refused: Future[Any] = Future()
-        refused.set_exception(KafkaException(KafkaError(KafkaError.FENCED_LEADER_EPOCH)))
-        return dict.fromkeys(wanted, refused)
+    def offsets_for_times(self, wanted: list[TopicPartition], timeout: float) -> object:
+        return self.asks[min(self.looked, 2)](wanted, timeout=timeout)
+
+    @staticmethod
+    def _raises(wanted: list[TopicPartition], timeout: float) -> list[TopicPartition]:
+        raise KafkaException(KafkaError(KafkaError._UNKNOWN_PARTITION))
+
+    @staticmethod
+    def _refused(wanted: list[TopicPartition], timeout: float) -> list["Fenced"]:
+        return [Fenced() for _ in wanted]
+
+
+class Fenced:
+    """The answer for a partition: this broker leads it no more."""
+
+    error = KafkaError(KafkaError.FENCED_LEADER_EPOCH)
 
 
 async def test_where_topics_end_is_known_after_their_leaders_have_changed(
-    bus: KafkaBus, monkeypatch: pytest.MonkeyPatch
+    bus: KafkaBus, kafka: Cluster, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     before = await bus.end_positions(["knx"])
     await bus.publish([reading(1, 1)])
-    monkeypatch.setattr(bus, "_admin", OutdatedAdmin(bus._admin))
+    outdated = Outdated(kafka_offsets.asker(kafka.config))
+    monkeypatch.setattr(kafka_offsets, "asker", lambda config: outdated)
 
     assert sum((await bus.end_positions(["knx"])).values()) == sum(before.values()) + 1
+    assert outdated.looked == 2
 
 
 async def test_an_outage_is_survived(tmp_path: Path) -> None:

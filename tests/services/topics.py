@@ -5,8 +5,8 @@ import asyncio
 from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
-from insula.bus.kafka import partitions_of
 from insula.bus.kafka_client import admin_client, answers, error_of
+from insula.bus.kafka_group import partitions_of
 from insula.bus.kafka_topics import KafkaTopics
 from insula.bus.port import Partition
 from insula.bus.topics import STATE, TOPICS

@@ -1,48 +1,47 @@
-"""What a controller keeps of the rooms that others decide for."""
+"""What a controller keeps of rooms that it is taking over."""
 
-from insula.building.state import SETTLE_MS
 from insula.bus.port import Record
 from insula.controller.aside import Aside
 
-OURS = {1}
-"""The partition of room 1 and of room 13."""
+KNX_END, ZWAVE_END = ("knx", 2), ("zwave", 2)
 
 
-def record(room: str, point: str = "3/motion", offset: int = 0) -> Record:
-    return Record("zwave", 0, offset, "sensors_get_motion", b"{}", {"room": room, "point": point})
+def record(offset: int, point: str = "3/motion", *, at: int = 0, partition: int = 2) -> Record:
+    return Record("zwave", partition, offset, "sensors_get_motion", b"{}", {"room": "2", "point": point}, at)
 
 
-def test_only_the_last_record_of_each_point_of_others_rooms_is_kept() -> None:
+def test_the_last_record_of_each_point_comes_in_order_and_says_since_when_the_point_is_known() -> None:
     aside = Aside()
-    assert aside.keep(record("2", offset=1), OURS, 100)
-    assert aside.keep(record("2", "3/temperature", offset=2), OURS, 200)
-    assert aside.keep(record("2", offset=3), OURS, 5000)
-    assert not aside.keep(record("1"), OURS, 100)
-    assert not aside.keep(record("13"), OURS, 100)
-    ((room_id, records, settled_at),) = aside.rooms({2})
-    assert (room_id, [one.offset for one in records]) == (2, [2, 3])
-    assert settled_at == 200 + SETTLE_MS
-    assert len(aside) == 0
+    aside.expect({KNX_END: 0, ZWAVE_END: 3})
+    assert aside.keep(record(0, at=100))
+    assert aside.keep(record(1, "3/temperature", at=200))
+    assert aside.keep(record(2, at=5000))
+    ((number, kept),) = aside.come({KNX_END: 0, ZWAVE_END: 3})
+    assert number == 2
+    assert [(one.record.offset, one.since) for one in kept] == [(1, 200), (2, 100)]
+    assert not aside.keep(record(3)), "what comes from then on is taken at once"
 
 
-def test_rooms_of_other_partitions_stay_aside() -> None:
+def test_a_partition_is_kept_until_all_of_its_topics_have_come() -> None:
     aside = Aside()
-    aside.keep(record("2"), OURS, 100)
-    aside.keep(record("3"), OURS, 100)
-    assert [room_id for room_id, _, _ in aside.rooms({3})] == [3]
-    assert len(aside) == 1
+    aside.expect({KNX_END: 5, ZWAVE_END: 1})
+    assert aside.keep(record(0))
+    assert list(aside.come({KNX_END: 4, ZWAVE_END: 1})) == []
+    assert [number for number, _ in aside.come({KNX_END: 5, ZWAVE_END: 1})] == [2]
 
 
-def test_a_record_goes_behind_older_ones_of_a_room_that_is_being_taken_over() -> None:
+def test_commands_and_records_without_headers_are_all_kept() -> None:
     aside = Aside()
-    aside.keep(record("2", offset=1), OURS, 100)
-    assert aside.keep(record("2", offset=2), {1, 2}, 200)
-    ((_, records, _),) = aside.rooms({2})
-    assert [one.offset for one in records] == [2]
-    assert not aside.keep(record("2", offset=3), {1, 2}, 300)
+    aside.expect({ZWAVE_END: 2})
+    assert all(aside.keep(Record("zwave", 2, offset, "switch", b"{}")) for offset in (0, 1))
+    ((_, kept),) = aside.come({ZWAVE_END: 2})
+    assert [one.record.offset for one in kept] == [0, 1]
 
 
-def test_a_record_that_does_not_say_its_room_is_not_kept() -> None:
+def test_other_partitions_are_left_alone_and_what_is_given_up_is_forgotten() -> None:
     aside = Aside()
-    assert not aside.keep(Record("zwave", 0, 0, "sensors_get_motion", b"{}"), OURS, 100)
-    assert not aside.keep(record("a room"), OURS, 100)
+    aside.expect({ZWAVE_END: 1})
+    assert not aside.keep(record(0, partition=3))
+    aside.drop({2})
+    assert not aside.keep(record(0))
+    assert list(aside.come({ZWAVE_END: 1})) == []

@@ -51,7 +51,7 @@ def test_every_action_is_covered(api: Any, topic: str) -> None:
 
 
 def test_every_other_key_is_covered(api: Any) -> None:
-    assert keys(api, "events") == {"result", "decision", "lease_end", "alert", "acknowledge"}
+    assert keys(api, "events") == {"result", "decision", "lease_end", "passed_on", "alert", "acknowledge"}
     assert keys(api, "db") == {"^[0-9]+$", "end_read_db"}
     assert keys(api, "state") == {f"^{kind}/" for kind in STATE_TYPES}
 

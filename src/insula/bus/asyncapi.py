@@ -13,7 +13,7 @@ from insula.bus.codec import EVENT_TYPES
 from insula.bus.keys import STATE_TYPES
 from insula.bus.topics import DB, END_OF_DEVICES, EVENTS, STATE, TOPICS, Topic
 from insula.bus.wire import COMMANDS, READ_POINT, READINGS, SET_POINT, Action, WireCommand, WireReading
-from insula.messages import Acknowledge, AlertEvent, CommandResult, Decision, DeviceRecord, LeaseEnd
+from insula.messages import Acknowledge, AlertEvent, CommandResult, Decision, DeviceRecord, LeaseEnd, PassedOn
 
 Schema = dict[str, Any]
 
@@ -32,6 +32,7 @@ ABOUT_EVENTS: dict[type, str] = {
     CommandResult: "What became of a command",
     Decision: "Why the controller sent a command",
     LeaseEnd: "Somebody asks that nobody hold a device any more",
+    PassedOn: "A reading that was put on another partition than its room's",
     AlertEvent: "An alert was raised, acknowledged or cleared",
     Acknowledge: "A person has seen an alert",
 }

@@ -8,7 +8,7 @@ import structlog
 
 from insula.bus.codec import Codec
 from insula.bus.devices import DeviceIndex
-from insula.bus.port import Assigned, Bus, Outgoing, Positions, Record, Revoked, Slow, Start, Subscription
+from insula.bus.port import Assigned, Bus, Outgoing, Partition, Positions, Record, Revoked, Slow, Start, Subscription
 from insula.bus.topics import END_OF_DEVICES as END_OF_DEVICES
 from insula.errors import InputError
 from insula.messages import BusMessage, DeviceRecord
@@ -58,6 +58,12 @@ class Reader:
 
     def positions(self) -> Positions:
         return self._subscription.positions()
+
+    async def follow(self, partitions: Sequence[Partition], since: int) -> Positions:
+        return await self._subscription.follow(partitions, since)
+
+    async def leave(self, partitions: Sequence[Partition]) -> None:
+        await self._subscription.leave(partitions)
 
     async def close(self) -> None:
         await self._subscription.close()

@@ -43,6 +43,7 @@ from insula.messages import (
     Event,
     LeaseEnd,
     Origin,
+    PassedOn,
     Reading,
     RuleSet,
     StateValue,
@@ -54,6 +55,7 @@ T = TypeVar("T")
 RESULT = "result"
 DECISION = "decision"
 LEASE_END = "lease_end"
+PASSED_ON = "passed_on"
 ALERT = "alert"
 ACKNOWLEDGE = "acknowledge"
 
@@ -61,6 +63,7 @@ EVENT_TYPES: dict[str, type[Event]] = {
     RESULT: CommandResult,
     DECISION: Decision,
     LEASE_END: LeaseEnd,
+    PASSED_ON: PassedOn,
     ALERT: AlertEvent,
     ACKNOWLEDGE: Acknowledge,
 }
@@ -85,6 +88,7 @@ class Codec:
             CommandResult: self._encode_result,
             Decision: self._encode_decision,
             LeaseEnd: lambda end: self._event(LEASE_END, _encode(end), self._room_of(end.device_id)),
+            PassedOn: lambda passed: self._event(PASSED_ON, _encode(passed), self._room_of(passed.reading.device_id)),
             AlertEvent: lambda event: self._event(ALERT, _encode(event), event.alert.room_id),
             Acknowledge: lambda event: self._event(ACKNOWLEDGE, _encode(event), None),
             DeviceRecord: _encode_device,

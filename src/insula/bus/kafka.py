@@ -2,15 +2,16 @@
 
 import asyncio
 from collections.abc import Iterable, Mapping, Sequence
-from contextlib import suppress
 from typing import Any
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient, OffsetSpec
+from confluent_kafka.admin import AdminClient
 
 from insula.bus.kafka_client import Link, admin_client, answers, error_of, few_arenas, unavailable
 from insula.bus.kafka_clock import BrokerClock
+from insula.bus.kafka_group import partitions_of
+from insula.bus.kafka_offsets import Offsets
 from insula.bus.kafka_readers import KafkaMembership, KafkaSubscription
 from insula.bus.kafka_sender import Sender
 from insula.bus.kafka_tenure import Tenure
@@ -24,9 +25,6 @@ log = structlog.get_logger("insula.kafka")
 
 WAIT_S = 2.0
 """What is not there at the start is looked for again after so long (real time)."""
-TRIES = 50
-RETRY_S = 0.1
-"""While a partition changes its leader, its offsets are asked for again so many times, so often (real time)."""
 HEARTBEATS = 12
 """A member of a group says so many times in its session that it lives, and hears as often of a change."""
 STALL_S = 60
@@ -49,6 +47,7 @@ class KafkaBus:
         self.link = Link(config)
         self.cluster_id = ""
         """Known once started: positions mean nothing in another cluster."""
+        self.offsets = Offsets(config, clock)
         self._session_ms = round(session_timeout_s * 1000)
         self._broker_clock = BrokerClock(clock)
         self._sender = Sender(self.link, clock, give_up_s, self._broker_clock)
@@ -118,7 +117,7 @@ class KafkaBus:
         self._readers.append(reader)
         try:
             if group is None:
-                await reader.open_alone(partitions_of(topics))
+                await reader.open_alone(topics)
             else:
                 await reader.open(topics)
         except BaseException:
@@ -167,38 +166,15 @@ class KafkaBus:
 
     async def begin_positions(self, places: Sequence[Partition], start: Start, wishes: Positions) -> Positions:
         """Where a reader begins: as wished, else at ``start``, and in any case inside of what is kept."""
-        low, high = await asyncio.gather(
-            self._offsets(places, OffsetSpec.earliest()), self._offsets(places, OffsetSpec.latest())
-        )
-        if start == "beginning":
-            first: Mapping[Partition, int] = low
-        elif start == "end":
-            first = high
+        low, high = await asyncio.gather(self.offsets.first(places), self.offsets.end(places))
+        if isinstance(start, Mapping):
+            first: Mapping[Partition, int] = {**low, **start}
         else:
-            first = {**low, **start}
+            first = low if start == "beginning" else high
         return {place: min(max(wishes.get(place, first[place]), low[place]), high[place]) for place in places}
 
     async def end_positions(self, topics: Sequence[str]) -> dict[Partition, int]:
-        return await self._offsets(partitions_of(topics), OffsetSpec.latest())
-
-    async def _offsets(self, places: Sequence[Partition], which: OffsetSpec) -> dict[Partition, int]:
-        """Raises Unavailable."""
-        wanted = {TopicPartition(topic, number): which for topic, number in places}
-        for tries_left in reversed(range(TRIES)):
-            try:
-                found = await answers(self._admin.list_offsets(wanted, request_timeout=ANSWER_S)) if wanted else {}
-                return {(place.topic, place.partition): result.offset for place, result in found.items()}
-            except KafkaException as exception:
-                if not tries_left:
-                    raise unavailable(error_of(exception)) from exception
-            await self._look_for_leaders()
-            await self.clock.real_sleep(RETRY_S)
-        return {}
-
-    async def _look_for_leaders(self) -> None:
-        """The client keeps to what it knows of a partition's leader, even while brokers answer that it is outdated."""
-        with suppress(KafkaException):
-            await asyncio.to_thread(self._admin.list_topics, timeout=WAIT_S)
+        return await self.offsets.end(partitions_of(topics))
 
     async def delete_before(self, positions: Positions) -> None:
         """Raises Unavailable."""
@@ -207,7 +183,6 @@ class KafkaBus:
             if before:
                 await answers(self._admin.delete_records(before, request_timeout=ANSWER_S))
         except KafkaException as exception:
-            await self._look_for_leaders()
             raise unavailable(error_of(exception)) from exception
 
     def handled_at(self) -> Mapping[str, int]:
@@ -224,7 +199,3 @@ class KafkaBus:
 
     def clock_offset_ms(self) -> int:
         return self._broker_clock.offset_ms()
-
-
-def partitions_of(topics: Sequence[str]) -> list[Partition]:
-    return [(topic, number) for topic in topics for number in range(TOPICS[topic].partitions)]

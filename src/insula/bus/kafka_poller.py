@@ -1,17 +1,21 @@
 """A consumer of Kafka on a thread of its own."""
 
 import asyncio
+from collections import deque
 from collections.abc import Callable, Collection, Iterable
 from threading import Thread
 
 import structlog
-from confluent_kafka import Consumer, Message
+from confluent_kafka import Consumer, Message, TopicPartition
 
 from insula.bus.kafka_client import Link
 from insula.bus.kafka_inbox import Inbox
 from insula.bus.port import Partition, Record
 
 log = structlog.get_logger("insula.kafka")
+
+Change = Callable[[Consumer, list[TopicPartition]], None]
+"""``Consumer.incremental_assign`` or ``Consumer.incremental_unassign``."""
 
 POLL_S = 0.1
 MOST = 2000
@@ -39,12 +43,17 @@ class Poller:
         self._held = held
         self._link = link
         self._between = between
+        self._changes: deque[tuple[Change, list[TopicPartition]]] = deque()
         self._closing = False
         self._ended: asyncio.Future[None] | None = None
 
     def start(self) -> None:
         self._ended = asyncio.get_running_loop().create_future()
         Thread(target=self._run, args=[self._ended], name=f"kafka {self._name}", daemon=True).start()
+
+    def tell(self, change: Change, partitions: list[TopicPartition]) -> None:
+        """The consumer's partitions are changed on the thread, before the next poll."""
+        self._changes.append((change, partitions))
 
     async def stop(self) -> None:
         """Returns when the thread has ended and the consumer is closed."""
@@ -58,6 +67,9 @@ class Poller:
     def _run(self, ended: asyncio.Future[None]) -> None:
         try:
             while not self._closing:
+                while self._changes:
+                    change, partitions = self._changes.popleft()
+                    change(self._consumer, partitions)
                 self._poll()
                 if self._between is not None:
                     self._between()

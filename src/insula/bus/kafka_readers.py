@@ -8,9 +8,9 @@ import structlog
 from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
 from insula.bus.backlog import Latest, Lossless
-from insula.bus.kafka_group import Share
+from insula.bus.kafka_group import Share, partitions_of
 from insula.bus.kafka_inbox import Inbox
-from insula.bus.kafka_poller import Poller
+from insula.bus.kafka_poller import Change, Poller
 from insula.bus.kafka_tenure import Tenure
 from insula.bus.port import Assigned, Partition, Positions, Record, Revoked, Slow, Start
 from insula.errors import Unavailable
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from insula.bus.kafka import KafkaBus
 
 log = structlog.get_logger("insula.bus")
+
 
 FULL: dict[Slow, int] = {"lossless": 10_000, "latest": 100_000}
 """Records that wait to be taken; then the reader takes no more from the brokers, where they wait as well."""
@@ -50,6 +51,7 @@ class KafkaSubscription:
         self._start = start
         self._positions: dict[Partition, int] = {}
         self._closed = False
+        self._by_topic: dict[str, Poller] = {}
         self._share = Share(
             assigned=assigned, revoked=revoked, begin=self._begin, end=self._end, changed=self.inbox.wake
         )
@@ -65,13 +67,35 @@ class KafkaSubscription:
             await self.inbox.wait()
             await self._share.settle()
 
-    async def open_alone(self, places: Sequence[Partition]) -> None:
-        """With all of these partitions, in no group; a topic's with a consumer of its own."""
-        answer = await self._share.take(places)
-        topics = dict.fromkeys(topic for topic, _ in places)
-        for topic, consumer, poller in zip(topics, self._consumers, self._pollers, strict=True):
-            consumer.assign([TopicPartition(*place, offset) for place, offset in answer.items() if place[0] == topic])
+    async def open_alone(self, topics: Sequence[str]) -> None:
+        """In no group; a topic's partitions with a consumer of its own."""
+        self._by_topic = dict(zip(topics, self._pollers, strict=True))
+        if self._start != "nowhere":
+            places = partitions_of(topics)
+            self._tell(places, Consumer.incremental_assign, await self._share.take(places))
+        for poller in self._pollers:
             poller.start()
+
+    async def follow(self, partitions: Sequence[Partition], since: int) -> Positions:
+        partitions = [place for place in partitions if place not in self._share.held]
+        begin = await self._bus.offsets.since(partitions, since)
+        end = await self._bus.offsets.end(partitions)
+        self._positions.update(begin)
+        self._share.held.update(partitions)
+        self._tell(partitions, Consumer.incremental_assign, begin)
+        return end
+
+    async def leave(self, partitions: Sequence[Partition]) -> None:
+        partitions = [place for place in partitions if place in self._share.held]
+        self._share.held.difference_update(partitions)
+        self._tell(partitions, Consumer.incremental_unassign, {})
+        self._end(partitions)
+
+    def _tell(self, places: Sequence[Partition], what: Change, offsets: Positions) -> None:
+        for topic, poller in self._by_topic.items():
+            some = [TopicPartition(*place, offsets.get(place, OFFSET_END)) for place in places if place[0] == topic]
+            if some:
+                poller.tell(what, some)
 
     async def batch(self, limit: int = 1000) -> Sequence[Record]:
         self.handled_at = self._given_at

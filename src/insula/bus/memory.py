@@ -116,7 +116,7 @@ class MemoryBus:
         self._check_running()
         subscription = MemorySubscription(self, name, start, Latest() if slow == "latest" else Lossless())
         share = Share(
-            topics,
+            () if start == "nowhere" else topics,
             assigned=assigned,
             revoked=revoked,
             begin=subscription.begin,

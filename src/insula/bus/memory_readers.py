@@ -1,7 +1,7 @@
 """The two kinds of members that the in-memory bus has: readers, and shares without data."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import structlog
@@ -82,6 +82,18 @@ class MemorySubscription:
     def positions(self) -> Positions:
         return dict(self._positions)
 
+    async def follow(self, partitions: Sequence[Partition], since: int) -> Positions:
+        logs = {place: self._bus.logs[place] for place in partitions if place not in self._share.held}
+        self._share.held.update(logs)
+        self.begin(list(logs), {place: kept.offset_at(since) for place, kept in logs.items()})
+        self.wake()
+        return {place: kept.end for place, kept in logs.items()}
+
+    async def leave(self, partitions: Sequence[Partition]) -> None:
+        held = self._share.held.intersection(partitions)
+        self._share.held -= held
+        self.end(sorted(held))
+
     async def close(self) -> None:
         if self._closed:
             return
@@ -124,9 +136,7 @@ class MemorySubscription:
     def _first(self, place: Partition, kept: Log) -> int:
         if self._start == "beginning":
             return kept.begin
-        if self._start == "end":
-            return kept.end
-        return self._start.get(place, kept.begin)
+        return self._start.get(place, kept.begin) if isinstance(self._start, Mapping) else kept.end
 
     def end(self, partitions: Sequence[Partition]) -> Positions:
         self._bus.halt(self, partitions)

@@ -1,7 +1,7 @@
 """What the in-memory bus keeps of one partition: the last records, or the last of each key."""
 
 from collections import OrderedDict, deque
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import islice
 from typing import Protocol
 
@@ -23,6 +23,9 @@ class Log(Protocol):
 
     def since(self, offset: int) -> Sequence[Record]:
         """All that is kept from ``offset`` on, in order."""
+
+    def offset_at(self, moment: int) -> int:
+        """Of the first record that is kept and was produced at ``moment`` (ms, real time) or later."""
 
     def delete_before(self, offset: int) -> None: ...
 
@@ -50,6 +53,9 @@ class RetainedLog:
 
     def since(self, offset: int) -> Sequence[Record]:
         return list(islice(self._records, max(0, offset - self.begin), None))
+
+    def offset_at(self, moment: int) -> int:
+        return _offset_at(self._records, moment, self.end)
 
     def delete_before(self, offset: int) -> None:
         while self._records and self._records[0].offset < offset:
@@ -83,8 +89,15 @@ class CompactedLog:
     def since(self, offset: int) -> Sequence[Record]:
         return [record for record in self._records.values() if record.offset >= offset]
 
+    def offset_at(self, moment: int) -> int:
+        return _offset_at(self._records.values(), moment, self.end)
+
     def delete_before(self, offset: int) -> None:
         self.begin = max(self.begin, min(offset, self.end))
         for record in [record for record in self._records.values() if record.offset < offset]:
             del self._records[record.key]
             self._removed.pop(record.key, None)
+
+
+def _offset_at(records: Iterable[Record], moment: int, end: int) -> int:
+    return next((record.offset for record in records if record.at >= moment), end)

@@ -12,9 +12,9 @@ Partition = tuple[str, int]
 """(topic, partition number)"""
 Positions = Mapping[Partition, int]
 """The offset of the next record to read, a partition each."""
-Start = Literal["beginning", "end"] | Positions
+Start = Literal["beginning", "end", "nowhere"] | Positions
 """Where a reader begins; partitions that a mapping does not name begin at their beginning. An offset outside of what is
-kept begins at the nearest record that is."""
+kept begins at the nearest record that is. ``nowhere``: it reads the partitions that it is told to follow."""
 Slow = Literal["lossless", "latest"]
 
 
@@ -80,6 +80,14 @@ class Subscription(Protocol):
 
     def positions(self) -> Positions:
         """After the last record that ``batch`` gave, a partition each."""
+
+    async def follow(self, partitions: Sequence[Partition], since: int) -> Positions:
+        """For who began ``nowhere``: read these too, from the first record that was produced at ``since`` (ms, real
+        time) or later. Answers where the ends are of those it did not read yet: it has read what was there when its
+        positions have come so far."""
+
+    async def leave(self, partitions: Sequence[Partition]) -> None:
+        """No more records of these."""
 
     async def close(self) -> None: ...
 

@@ -1,50 +1,51 @@
-"""Readings of the rooms that other controllers decide for: the last record of each point, undecoded until needed."""
+"""Records of rooms that are being taken over: kept until all that was there has come, and then decoded at once."""
 
 from collections.abc import Container, Iterator
 
 import msgspec
 
-from insula.building.state import SETTLE_MS
-from insula.bus.port import Record
-from insula.bus.topics import KNX, partition_of
+from insula.bus.port import Positions, Record
 
 
 class Kept(msgspec.Struct, gc=False):
-    """``since``: when the point was first heard of while it was kept here (ms, building's clock)."""
+    """``since``: when the first record of the same point that is here was produced (ms, real time)."""
 
     record: Record
     since: int
 
 
 class Aside:
-    """So a controller that takes a room over knows it at once, and until then it costs next to nothing."""
+    """By partition number, the same of each topic. Of each point the last record, at its own place in the order; all
+    else. So nothing is decided by what was so a few seconds ago."""
 
     def __init__(self) -> None:
-        self._rooms: dict[str, dict[str, Kept]] = {}
+        self._kept: dict[int, dict[str, Kept]] = {}
+        self._ends: dict[int, dict[tuple[str, int], int]] = {}
 
-    def __len__(self) -> int:
-        """Rooms of which something is kept."""
-        return len(self._rooms)
+    def expect(self, ends: Positions) -> None:
+        """The records of these partitions are kept until a reader has come so far."""
+        for place, end in ends.items():
+            self._kept.setdefault(place[1], {})
+            self._ends.setdefault(place[1], {})[place] = end
 
-    def keep(self, record: Record, ours: Container[int], now: int) -> bool:
-        """Whether the record is kept here: it is of a point, and its room's partition is not among ``ours``; or older
-        ones of the room wait here still. A record without headers, as programs of 2020 send them, is not."""
-        point, room = record.headers.get("point"), record.headers.get("room")
-        if point is None or room is None:
-            return False
-        kept = self._rooms.get(room)
+    def keep(self, record: Record) -> bool:
+        """Whether it is kept here."""
+        kept = self._kept.get(record.partition)
         if kept is None:
-            if not room.isdecimal() or partition_of(KNX.name, int(room)) in ours:
-                return False
-            kept = self._rooms[room] = {}
+            return False
+        point = record.headers.get("point", record.place)
         older = kept.pop(point, None)
-        kept[point] = Kept(record, now if older is None else older.since)
+        kept[point] = Kept(record, record.at if older is None else older.since)
         return True
 
-    def rooms(self, partitions: Container[int]) -> Iterator[tuple[int, list[Record], int]]:
-        """The rooms of these partitions, one after the other: its id, its records in the order in which they came, and
-        when what is known of it has settled (ms). What was given is no longer kept here."""
-        for room in [room for room in self._rooms if partition_of(KNX.name, int(room)) in partitions]:
-            kept = self._rooms.pop(room, {}).values()
-            settled_at = max((one.since for one in kept), default=0) + SETTLE_MS
-            yield int(room), [one.record for one in kept], settled_at
+    def come(self, positions: Positions) -> Iterator[tuple[int, list[Kept]]]:
+        """The partitions of which all has come, each with its records, in the order in which they came: they are no
+        longer kept here."""
+        for number, ends in list(self._ends.items()):
+            if all(positions.get(place, 0) >= end for place, end in ends.items()):
+                del self._ends[number]
+                yield number, list(self._kept.pop(number).values())
+
+    def drop(self, numbers: Container[int]) -> None:
+        for number in [number for number in self._ends if number in numbers]:
+            del self._ends[number], self._kept[number]

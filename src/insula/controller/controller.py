@@ -1,26 +1,27 @@
 """The automatic controller: readings -> room states -> decide -> commands."""
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import structlog
 from msgspec.structs import replace
 
 from insula.building.resends import Resends
-from insula.building.state import RoomState
+from insula.building.state import SETTLE_MS, RoomState
 from insula.bus.channel import Channel, Reader, Received
-from insula.bus.codec import LEASE_END, RESULT, lease_key
+from insula.bus.codec import LEASE_END, PASSED_ON, RESULT, lease_key
 from insula.bus.health import tell_health
-from insula.bus.port import Membership, Partition, Record
-from insula.bus.topics import EVENTS, KNX, STATE, ZWAVE, partition_of
+from insula.bus.port import Partition, Record
+from insula.bus.topics import EVENTS, KNX, STATE, partition_of
 from insula.clock import Clock
-from insula.controller.aside import Aside
+from insula.controller.aside import Kept
 from insula.controller.decisions import became, decisions
 from insula.controller.known import Known
 from insula.controller.leases import after_command, after_reading, ends
 from insula.controller.moments import Moments
 from insula.controller.observing import Observing
 from insula.controller.outbox import Outbox
+from insula.controller.share import Share
 from insula.messages import (
     COMMAND_LIFE_MS,
     BusMessage,
@@ -29,6 +30,7 @@ from insula.messages import (
     Health,
     Lease,
     LeaseEnd,
+    PassedOn,
     Reading,
 )
 
@@ -43,20 +45,18 @@ DOUBT_MS = 500
 
 
 class Controller:
-    """Decides for the rooms that are assigned to it among the controllers, and keeps the others' state warm."""
+    """Decides for the rooms that are its own among the controllers."""
 
     def __init__(self, channel: Channel, clock: Clock, instance: str = "1") -> None:
         self.known = Known()
         self.counters = {"readings": 0.0, "decisions": 0.0, "commands": 0.0, "leases": 0.0}
         self._channel = channel
         self._outbox = Outbox(channel, clock)
-        self._aside = Aside()
+        self._share = Share(channel, clock)
         self._clock = clock
         self._instance = instance
         self._observing = Observing()
         self._resends = Resends()
-        self._assigned: set[int] = set()
-        self._membership: Membership | None = None
         self._moments: Moments[int] = Moments(clock.now, clock.sleep_until)
         self._expiries: Moments[str] = Moments(clock.real, self._real_sleep_until)
         self._waiting: dict[str, tuple[int, int, str]] = {}
@@ -65,28 +65,28 @@ class Controller:
         """Until cancelled. Decides once the devices, the rules and the leases are known."""
         await self._channel.devices.complete()
         name = f"controller-{self._instance}"
-        events = await self._channel.read(
-            [KNX.name, ZWAVE.name, EVENTS.name], name=name, slow="latest", wanted=self._wanted
-        )
+        points = await self._share.open(f"{name}-points")
+        events = await self._channel.read([EVENTS.name], name=f"{name}-events", wanted=_is_for_us)
         state = await self._channel.read([STATE.name], name=f"{name}-state", start="beginning", wanted=_no_health)
         self._devices_changed()
         forget_listener = self._channel.devices.on_change(self._devices_changed)
         try:
             await self._catch_up(state)
-            await self._decide_and_follow(events, state)
+            await self._decide_and_follow(points, events, state)
         finally:
             forget_listener()
-            await events.close()
-            await state.close()
+            for reader in (points, events, state):
+                await reader.close()
 
-    async def _decide_and_follow(self, events: Reader, state: Reader) -> None:
-        self._membership = membership = await self._channel.bus.join(
+    async def _decide_and_follow(self, points: Reader, *others: Reader) -> None:
+        self._share.membership = membership = await self._channel.bus.join(
             "controller", KNX.name, assigned=self._take_over, revoked=self._hand_over
         )
         try:
             async with asyncio.TaskGroup() as tasks:
-                tasks.create_task(self._follow(events))
-                tasks.create_task(self._follow(state))
+                tasks.create_task(self._follow_points(points))
+                for reader in others:
+                    tasks.create_task(self._follow(reader))
                 tasks.create_task(self._wake())
                 tasks.create_task(self._expire())
                 tasks.create_task(self._heed_clock())
@@ -107,13 +107,22 @@ class Controller:
 
     async def _follow(self, reader: Reader) -> None:
         while True:
-            messages: list[BusMessage] = []
-            for received in await reader.batch():
-                try:
-                    messages += self._take(received)
-                except Exception:
-                    log.exception("message passed over", place=received.record.place, key=received.record.key)
-            await self._outbox.put(messages)
+            await self._outbox.put(self._take_all(await reader.batch()))
+
+    async def _follow_points(self, reader: Reader) -> None:
+        while True:
+            records = [record for record in await reader.records() if self._wanted(record)]
+            await self._outbox.put(self._take_all(filter(None, map(reader.decode, records))))
+            await self._own_what_came()
+
+    def _take_all(self, messages: Iterable[Received]) -> Sequence[BusMessage]:
+        answers: list[BusMessage] = []
+        for received in messages:
+            try:
+                answers += self._take(received)
+            except Exception:
+                log.exception("message passed over", place=received.record.place, key=received.record.key)
+        return answers
 
     async def _wake(self) -> None:
         """At each moment at which an answer may change by itself; it is then the command's cause."""
@@ -123,7 +132,7 @@ class Controller:
                 messages: list[BusMessage] = []
                 for moment, room_id in due[begin : begin + AT_ONCE]:
                     room = self.known.rooms.get(room_id)
-                    if room is not None and self._is_assigned(room):
+                    if room is not None and self._share.owns(room.room_id):
                         because = await self._end_leases(room)
                         messages += self._decide(room, f"time:{moment}", because)
                 await self._outbox.put(messages)
@@ -169,37 +178,44 @@ class Controller:
     # --- which rooms
 
     async def _take_over(self, partitions: Sequence[Partition]) -> None:
-        numbers = {number for _, number in partitions}
-        self._assigned |= numbers
-        for room_id, records, settled_at in self._aside.rooms(numbers):
-            await self._outbox.put(self._catch_up_room(room_id, records, settled_at))
-            await asyncio.sleep(0)
-        self._look_at(self.known.rooms)
-
-    def _catch_up_room(self, room_id: int, records: Sequence[Record], settled_at: int) -> Sequence[BusMessage]:
-        """What was kept aside of a room becomes what is known of it; nothing is decided by a part of that."""
-        room = self.known.rooms.get(room_id)
-        before = room.settled_at if room is not None else 0
-        messages: list[BusMessage] = []
-        for record in records:
-            received = self._channel.decoded(record)
-            if received is not None and isinstance(received.message, Reading):
-                its = self.known.rooms.of_device(received.message.device_id)
-                messages += self._hear(its, received.message)[1] if its is not None else ()
-        if room is not None:
-            room.settled_at = max(before, settled_at)
-            self._look_at([room])
-        return messages
+        await self._share.take(partitions)
+        await self._own_what_came()
 
     async def _hand_over(self, partitions: Sequence[Partition]) -> None:
-        self._assigned -= {number for _, number in partitions}
+        await self._share.give(partitions)
+
+    async def _own_what_came(self) -> None:
+        for number, kept in self._share.taken():
+            await self._outbox.put(self._catch_up_rooms(number, kept))
+            await asyncio.sleep(0)
+
+    def _catch_up_rooms(self, number: int, kept: Sequence[Kept]) -> Sequence[BusMessage]:
+        """What was said of the rooms of a partition becomes what is known of them; nothing is decided by a part of
+        that. A room has settled so long after the last of its points was first heard of."""
+        rooms = [room for room in self.known.rooms if partition_of(KNX.name, room.room_id) == number]
+        settled_at = {room.room_id: room.settled_at for room in rooms}
+        answers: list[BusMessage] = []
+        for received, since in self._decoded(kept):
+            room = self.known.rooms.of_device(received.device_id)
+            if isinstance(received, Command):
+                answers += self._take_command(received)
+            elif room is not None:
+                answers += self._hear(room, received)[1]
+                heard = self._clock.building(since) + SETTLE_MS
+                settled_at[room.room_id] = max(settled_at.get(room.room_id, 0), heard)
+        for room in rooms:
+            room.settled_at = settled_at[room.room_id]
+        self._look_at(rooms)
+        return answers
+
+    def _decoded(self, kept: Iterable[Kept]) -> Iterator[tuple[Reading | Command, int]]:
+        for one in kept:
+            received = self._channel.decoded(one.record)
+            if received is not None and isinstance(received.message, Reading | Command):
+                yield received.message, one.since
 
     def _decides(self, room: RoomState) -> bool:
-        """Asked again before each decision, lease and lesson: after it stood still, another may decide meanwhile."""
-        return self._is_assigned(room) and self._membership is not None and self._membership.certain()
-
-    def _is_assigned(self, room: RoomState) -> bool:
-        return partition_of(KNX.name, room.room_id) in self._assigned
+        return self._share.owns(room.room_id) and self._share.certain()
 
     def _devices_changed(self) -> None:
         self._resends.forget()
@@ -216,15 +232,14 @@ class Controller:
     # --- what is heard
 
     def _wanted(self, record: Record) -> bool:
-        """What is to be decoded now: results, and what is new of the rooms that it decides for."""
-        if record.topic == EVENTS.name:
-            return record.key in (RESULT, LEASE_END)
-        now = self._clock.now()
-        return not (self._aside.keep(record, self._assigned, now) or self._resends.holds(record.headers, now))
+        """What is to be decoded now: what is new of the rooms that it decides for."""
+        return not (self._share.keeps(record) or self._resends.holds(record.headers, self._clock.now()))
 
     def _take(self, received: Received) -> Sequence[BusMessage]:
         match received.message:
             case Reading() as reading:
+                return self._take_reading(reading, placed="room" in received.record.headers)
+            case PassedOn(reading=reading):
                 return self._take_reading(reading)
             case Command() as command:
                 return self._take_command(command)
@@ -237,10 +252,14 @@ class Controller:
             self._look_at(self.known.learn(received))
         return ()
 
-    def _take_reading(self, reading: Reading) -> Sequence[BusMessage]:
+    def _take_reading(self, reading: Reading, *, placed: bool = True) -> Sequence[BusMessage]:
+        """``placed``: whether it lies on its room's partition. A program of 2020 puts it on any: it is passed on to
+        who decides for the room."""
         room = self.known.rooms.of_device(reading.device_id)
         if room is None:
             return ()
+        if not self._share.owns(room.room_id):
+            return () if placed else (PassedOn(reading=reading),)
         changed, messages = self._hear(room, reading)
         if changed and self.known.rules is not None and reading.point in self.known.rules.roles:
             messages += self._decide(room, reading.id, became(reading))
@@ -332,7 +351,7 @@ class Controller:
         """Somebody wants it over: it ends now, with the others that do."""
         room = self.known.rooms.of_device(end.device_id)
         lease = room.leases.get(end.device_id) if room is not None else None
-        if room is not None and lease is not None and self._is_assigned(room):
+        if room is not None and lease is not None and self._share.owns(room.room_id):
             now = self._clock.now()
             self.known.rooms.hold(replace(lease, until=now))
             self._moments.add(now, room.room_id)
@@ -345,7 +364,7 @@ class Controller:
         """The commands that are due in this room, each with its explanation; wakes again when that may change. In a
         room that is only observed, the explanations alone. ``because``: the cause in words."""
         now = self._clock.now()
-        if self.known.rules is None or not self._is_assigned(room):
+        if self.known.rules is None or not self._share.owns(room.room_id):
             return ()
         if not self._decides(room):
             self._moments.add(now + DOUBT_MS, room.room_id)
@@ -366,6 +385,10 @@ class Controller:
             messages += (command, decision)
         self.counters["commands"] += len(made)
         return messages
+
+
+def _is_for_us(record: Record) -> bool:
+    return record.key in (RESULT, LEASE_END, PASSED_ON)
 
 
 def _no_health(record: Record) -> bool:
