@@ -128,6 +128,8 @@ class Life:
                 await self._change_field(step)
         await asyncio.sleep(NOW_S)
         self.judge.overdue()
+        if self._controller is not None and self._controller.done():
+            self.judge.fault(f"the controller ended: {self._controller.exception()!r}")
 
     async def _change_field(self, step: Step) -> None:
         match step:

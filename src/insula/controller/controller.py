@@ -201,7 +201,7 @@ class Controller:
                 answers += self._take_command(received)
             elif room is not None:
                 answers += self._hear(room, received)[1]
-                heard = self._clock.building(since) + SETTLE_MS
+                heard = min(self._clock.building(since), self._clock.now()) + SETTLE_MS
                 settled_at[room.room_id] = max(settled_at.get(room.room_id, 0), heard)
         for room in rooms:
             room.settled_at = settled_at[room.room_id]
@@ -293,7 +293,8 @@ class Controller:
     def _under_way(self, room: RoomState, command: Command) -> None:
         room.commanded(command, self._clock.now())
         self._waiting[command.id] = (room.room_id, command.device_id, command.point)
-        self._expiries.add(command.expires_at, command.id)
+        life = command.expires_at - command.at  # the clock may have been set back since it was sent
+        self._expiries.add(min(command.expires_at, self._clock.real() + life), command.id)
 
     def _take_result(self, result: CommandResult) -> Sequence[BusMessage]:
         command, now = result.command, self._clock.now()
