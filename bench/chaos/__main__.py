@@ -136,6 +136,8 @@ def _one(seed: int, speed: float, hours: float) -> int:
     )
     for line in [*(f"log: {error}" for error in errors), *faults][:SHOWN]:
         console.print(line, markup=False, style="red")
+    for one in seen.actuations if faults else ():
+        console.print(f"{(one.at - EPOCH) / 3_600_000:.2f} h room {one.room}: {one.point} {one.value:g}", markup=False)
     console.print(f"{hours:g} hours with seed {seed} in {time.monotonic() - began:.0f} s: {len(faults)} faults")
     return 1 if faults else 0
 

@@ -129,8 +129,8 @@ class Explainer:
 
 
 def what(why: Why) -> tuple[int, str, float]:
-    """The device, the point and the value that was asked for. What a press at the wall asked is not told by a blind that
-    is on its way: it is where it went."""
+    """The device, the point and the value that was asked for. What was asked at the wall is not told by a blind that is
+    on its way: it is where it went."""
     first = why.decision or why.command or why.moves[0]
     value = first.value
     if isinstance(first, Move):
