@@ -61,3 +61,8 @@ def test_an_older_commands_result_does_not_close_a_newer_one() -> None:
 
 def test_in_place_of_rules_that_do_not_compile_none_apply_after_a_restart() -> None:
     assert after(("rules", ("low",)), ("rules", "broken"), ("restart", 2), ("report", ("motion", 1.0))) == []
+
+
+def test_who_takes_over_knows_what_was_carried_out_and_overrules_a_hand_for_safety() -> None:
+    steps = [("rules", ("frost",)), ("report", ("temperature", 5.0)), ("restart", 0), ("press", ("valve", 0.0))]
+    assert after(*steps) == [("valve", 100), ("valve", 100)]
