@@ -153,6 +153,13 @@ class RoomState:
         elif command.point in ("position", "move") and command.value != place:
             self.light.blind(command.value - (place or 0), now)
 
+    def close_what_was_shown(self) -> None:
+        """Commands whose result was never heard, but whose device has told of a move because of them."""
+        for (device_id, role), target in self.targets.items():
+            reading = self.last(device_id, role)
+            if target.open is not None and reading is not None and reading.origin.cause == target.open.id:
+                target.carried_out()
+
     # --- readings
 
     def take(self, reading: Reading, now: int) -> bool:
@@ -160,8 +167,8 @@ class RoomState:
         readings = self.readings.setdefault(reading.point, {})
         old = readings.get(reading.device_id)
         readings[reading.device_id] = reading
-        if old is None or old.id != reading.id:
-            self._see_who(reading)
+        if reading.origin.kind == "switch" and (old is None or old.id != reading.id):
+            self._pressed(reading)
         was_known = old is not None and now < fresh_until(old)
         if was_known != (now < fresh_until(reading)):
             self.settle(now)
@@ -172,15 +179,10 @@ class RoomState:
         self._see(old, reading, now)
         return True
 
-    def _see_who(self, reading: Reading) -> None:
-        """What a device tells because of a command says that it was carried out. After a press at the wall that has
-        the last word, unless a command is still under way."""
-        target, origin = self.targets.get((reading.device_id, ROLES[reading.point].target)), reading.origin
-        if target is None:
-            return
-        if target.open is not None and target.open.id == origin.cause:
-            target.carried_out()
-        if target.open is None and origin.kind == "switch":
+    def _pressed(self, reading: Reading) -> None:
+        """Somebody at the wall had the last word, unless a command is still under way."""
+        target = self.targets.get((reading.device_id, ROLES[reading.point].target))
+        if target is not None and target.open is None:
             target.moved_by_others()
 
     def _see(self, old: Reading | None, reading: Reading, now: int) -> None:
