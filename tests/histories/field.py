@@ -9,7 +9,17 @@ from insula.bus.channel import Channel, Received
 from insula.bus.keys import lease_key
 from insula.clock import Clock
 from insula.gateways.gate import Gate
-from insula.messages import BuildingSettings, Command, CommandResult, Lease, Origin, Outcome, Reading, RoomRecord
+from insula.messages import (
+    BuildingSettings,
+    Command,
+    CommandResult,
+    Lease,
+    Origin,
+    Outcome,
+    Quality,
+    Reading,
+    RoomRecord,
+)
 from insula.points import ROLES
 from tests.a_room import BLIND, LAMP, RADIATOR, SENSOR
 
@@ -88,7 +98,7 @@ class Field:
     def _reading(self, point: str, value: float, changed: int, origin: Origin) -> Reading:
         now, device_id = self._clock.now(), DEVICES.get(point, SENSOR)
         gateway = "knx" if device_id in (BLIND, RADIATOR) else "zwave"
-        quality = "good" if self.gate.connected else "stale"
+        quality: Quality = "good" if self.gate.connected else "stale"
         return Reading(
             id=self.id("reading"),
             at=now,

@@ -3,12 +3,13 @@
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from zoneinfo import ZoneInfo
 
 from insula.messages import RANK, Reading, Rule
 
 LIMIT_MS = 30 * 60_000
-Values = Mapping[str, float | str]
+Values = Mapping[str, Any]
 Holds = Callable[[Values], bool | None]
 
 
@@ -25,7 +26,7 @@ class Plain:
         return None if true is None else self.rule.value if true else self.rule.otherwise
 
 
-def _rule(name: str, when: str, target: str, value: float, **more: object) -> Rule:
+def _rule(name: str, when: str, target: str, value: float, **more: Any) -> Rule:
     return Rule(name=name, when=when, target=target, value=value, **more)
 
 

@@ -1,43 +1,24 @@
-"""1,000 mixed moves in the simulated building over the real protocols: does Insula know who moved what, and why?
-
-An app (the API), wall switches, an outside KNX writer (a client of its own on a tunnel of its own) and rules move the
-blinds, valves and lamps of 12 rooms; the clock runs 20 times as fast. After each move ``GET /why`` is asked at once;
-all of it again after a restart of everything: ``make chaos``.
-"""
+"""The rooms of the demo from outside: what is there is moved by an app, wall switches, a KNX writer, and by rules."""
 
 import asyncio
 import random
-import sys
-import tempfile
 import time
-from collections import Counter
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import aiohttp
-from rich.console import Console
-from rich.progress import Progress
 from xknx import XKNX
-from xknx.dpt import DPTArray
+from xknx.dpt.payload import DPTArray
 from xknx.io import ConnectionConfig, ConnectionType
 from xknx.telegram import GroupAddress, Telegram
 from xknx.telegram.apci import GroupValueWrite
 
-from bench.demo_process import DemoProcess, demo
-from bench.machine import percentile
-from insula.building.demo import demo_plan
+from bench.demo_process import DemoProcess
 from insula.building.model import DevicePlan, RoomPlan
 
-COUNT, ROOMS, SPEED = 1_000, 12, 20
-NIGHT = "2026-01-15T01:00+01:00"
-"""Nobody comes in by himself, and the lamp follows whoever is there."""
-LEAST_RIGHT, ANSWER_S = 0.995, 1.0
 ASK_S = 0.2
-SETTLE_S = 8.0
-"""Each room is empty and dry, and kept so; by then that is known, and the rules have done what they do."""
 BOUNDS = {"position": (20, 90), "valve": (20, 80), "level": (15, 85)}
 """Where hands put things: nowhere near what the rules wish."""
 RULES = {"valve": ("radiator low in an empty room", 10.0), "level": ("lamp on when dark or by night", 0.0)}
@@ -66,9 +47,10 @@ class Move:
 
 @dataclass
 class Seen:
-    """``asked_s``: how long each answer took. ``until``: the end (ms, building's clock)."""
+    """``asked_s``: how long each answer took. ``since``, ``until``: begin and end (ms, building's clock)."""
 
     moves: dict[int, list[Move]] = field(default_factory=dict)
+    since: int = 0
     until: int = 0
     asked_s: list[float] = field(default_factory=list)
     known_s: list[float] = field(default_factory=list)
@@ -95,11 +77,15 @@ class Building:
     async def fault(self, **what: object) -> None:
         await self.ask("POST", f"{self.control}/world/faults", json=what)
 
+    async def moment(self) -> int:
+        """ms, the building's clock."""
+        return int((await self.ask("GET", f"{self.control}/world"))["moment"])
+
     async def why(
-        self, device_id: int, before: str = "", limit: int = 100, until: int = 10**14
+        self, device_id: int, before: str = "", limit: int = 100, since: int = 0, until: int = 10**14
     ) -> tuple[dict[str, Any], float]:
         began = time.monotonic()
-        query = {"device": device_id, "from": 0, "to": until, "limit": limit, "before": before}
+        query = {"device": device_id, "from": since, "to": until, "limit": limit, "before": before}
         answer = await self.ask("GET", f"{self.api}/api/v1/why", params=query)
         return answer, time.monotonic() - began
 
@@ -203,58 +189,11 @@ class Room:
     @staticmethod
     def _there(truth: Any, move: Move) -> bool:
         blind, valve, lamp = truth["blinds"][0]["position"], truth["valves"][0], truth["lamps"][0]
-        return abs({"position": blind, "valve": valve, "level": lamp}[move.point] - move.value) <= 1.5
-
-
-# --- the whole
-
-
-async def _live(process: DemoProcess, count: int, seed: int, progress: Progress) -> list[Seen]:
-    async with _outside(process) as at:
-        plans = demo_plan(ROOMS).rooms
-        for plan in plans:
-            await at.ask("POST", f"{at.control}/world/rooms/{plan.number}", json={"people": 0, "humidity": 40})
-        await asyncio.sleep(SETTLE_S)
-        rooms = [await _room(at, plan, seed) for plan in plans]
-        for room in rooms:  # what it did to settle is none of the moves
-            for device_id in room.devices.values():
-                entries = (await at.why(device_id))[0]["entries"]
-                room.seen.moves[device_id] += [_told(entry) for entry in entries]
-        before = sum(room.seen.count for room in rooms)
-        bar = progress.add_task("moves", total=count)
-
-        def made() -> int:
-            return sum(room.seen.count for room in rooms) - before
-
-        async def work(room: Room) -> None:
-            while made() < count:
-                await room.move()
-                progress.update(bar, completed=min(made(), count))
-
-        await asyncio.gather(*map(work, rooms))
-        await asyncio.sleep(1)
-        until = (await at.ask("GET", f"{at.control}/world"))["moment"]
-        for room in rooms:
-            room.seen.until = until
-        return [room.seen for room in rooms]
-
-
-def _told(entry: dict[str, Any]) -> Move:
-    actor = entry["actor"]
-    return Move(entry["device_id"], entry["point"], entry["value"], actor["kind"], actor["name"], "")
-
-
-async def _room(at: Building, plan: RoomPlan, seed: int) -> Room:
-    beacon = plan.beacons[0]
-    query = {"uuid": beacon.uuid, "major": beacon.major, "minor": beacon.minor}
-    found = (await at.ask("GET", f"{at.api}/get_devices", params=query))["devices"]
-    ids = {one["name"]: one["id"] for one in found}
-    devices = {"position": ids["blind"], "valve": ids["radiator"], "level": ids["ZE27"]}
-    return Room(at, plan, devices, random.Random(f"{seed}/{plan.number}"))
+        return bool(abs({"position": blind, "valve": valve, "level": lamp}[move.point] - move.value) <= 1.5)
 
 
 @asynccontextmanager
-async def _outside(process: DemoProcess) -> AsyncIterator[Building]:
+async def outside(process: DemoProcess) -> AsyncIterator[Building]:
     config = ConnectionConfig(
         connection_type=ConnectionType.TUNNELING_TCP,
         gateway_ip="127.0.0.1",
@@ -270,80 +209,10 @@ async def _outside(process: DemoProcess) -> AsyncIterator[Building]:
         await writer.stop()
 
 
-async def _judge(process: DemoProcess, seen: Sequence[Seen]) -> tuple[int, list[str], list[float]]:
-    """How many are right, what is wrong, and how long each answer took: all that is told of each device, in order."""
-    right, wrong, asked_s = 0, list[str](), list[float]()
-    async with _outside(process) as at:
-        for room in seen:
-            for device_id, moves in room.moves.items():
-                entries, took_s = await _all(at, device_id, room.until)
-                asked_s += took_s
-                its_wrong = _compared(moves, entries)
-                right += len(moves) - sum(line.startswith("not told") for line in its_wrong)
-                wrong += its_wrong
-    return right, wrong, asked_s
-
-
-def _compared(moves: Sequence[Move], entries: Sequence[dict[str, Any]]) -> list[str]:
-    """What was not told, and what was told and never was: both in the same order."""
-    wrong, at = [], 0
-    for move in moves:
-        found = next((n for n in range(at, min(at + 5, len(entries))) if move.fits(entries[n])), None)
-        if found is None:
-            wrong.append(f"not told: {move}")
-        else:
-            wrong += [f"never was: {entry['text']}" for entry in entries[at:found]]
-            at = found + 1
-    return wrong + [f"never was: {entry['text']}" for entry in entries[at:]]
-
-
-async def _all(at: Building, device_id: int, until: int) -> tuple[list[dict[str, Any]], list[float]]:
-    """Up to ``until``: after a restart the rules may have gone on."""
-    entries: list[dict[str, Any]] = []
-    asked_s, before = [], ""
-    while True:
-        page, took_s = await at.why(device_id, before, until=until)
-        entries = page["entries"] + entries
-        asked_s.append(took_s)
-        if page["after"] is None:
-            return entries, asked_s
-        before = page["after"]
-
-
-def main() -> int:
-    count = int(sys.argv[1]) if len(sys.argv) > 1 else COUNT
-    seed = int(sys.argv[2]) if len(sys.argv) > 2 else 1
-    console, began = Console(), time.monotonic()
-    with tempfile.TemporaryDirectory() as folder:
-        data = Path(folder) / "data"
-        arguments = ("--rooms", str(ROOMS), "--speed", str(SPEED))
-        with demo(data, *arguments, "--epoch", NIGHT) as process, Progress(console=console) as progress:
-            seen = asyncio.run(_live(process, count, seed, progress))
-            verdicts = {"while it ran": asyncio.run(_judge(process, seen))}
-        with demo(data, *arguments) as process:
-            verdicts["after a restart of everything"] = asyncio.run(_judge(process, seen))
-    asked_s = [took_s for room in seen for took_s in room.asked_s]
-    known_s = [took_s for room in seen for took_s in room.known_s]
-    moves = [move for room in seen for its in room.moves.values() for move in its]
-    console.print(f"{len(moves)} moves by {dict(Counter(move.kind for move in moves))}, seed {seed}")
-    console.print(f"told after the move: p50 {percentile(known_s, 0.5):.2f} s, p99 {percentile(known_s, 0.99):.2f} s")
-    slow, fine = _said(console, "asked at once", asked_s), True
-    for when, (right, wrong, took_s) in verdicts.items():
-        console.print(f"{when}: {right} of {len(moves)} right ({right / len(moves):.2%})")
-        console.print("\n".join(wrong), markup=False)
-        slow += _said(console, when, took_s)
-        fine = len(wrong) + slow <= (1 - LEAST_RIGHT) * len(moves) and fine
-    console.print(f"{time.monotonic() - began:.0f} s")
-    return 0 if fine and len(moves) >= count else 1
-
-
-def _said(console: Console, when: str, took_s: Sequence[float]) -> int:
-    """How many took too long."""
-    slow = sum(took > ANSWER_S for took in took_s)
-    times = ", ".join(f"{name} {percentile(took_s, part):.3f} s" for name, part in (("p50", 0.5), ("p99", 0.99)))
-    console.print(f"{when}: {len(took_s)} answers, {times}, slowest {max(took_s):.3f} s; {slow} over {ANSWER_S:g} s")
-    return slow
-
-
-if __name__ == "__main__":
-    sys.exit(main())
+async def room_of(at: Building, plan: RoomPlan, seed: int) -> Room:
+    beacon = plan.beacons[0]
+    query = {"uuid": beacon.uuid, "major": beacon.major, "minor": beacon.minor}
+    found = (await at.ask("GET", f"{at.api}/get_devices", params=query))["devices"]
+    ids = {one["name"]: one["id"] for one in found}
+    devices = {"position": ids["blind"], "valve": ids["radiator"], "level": ids["ZE27"]}
+    return Room(at, plan, devices, random.Random(f"{seed}/{plan.number}"))
