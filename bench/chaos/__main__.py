@@ -131,8 +131,8 @@ def _one(seed: int, speed: float, hours: float) -> int:
     broke = {what: sum(one.what == what for one in seen.outages) for what in {one.what for one in seen.outages}}
     console.print(f"seed {seed}: away {dict(sorted(broke.items()))}")
     console.print(
-        f"{len(seen.actuations)} actuations, {len(seen.entries)} entries of why, {len(seen.alerts)} alerts, "
-        f"{len(seen.letters)} messages"
+        f"{len(seen.actuations)} actuations, {len(seen.entries)} entries of why; {len(seen.outages)} times something "
+        f"was away, {seen.to_be_told()} of them to be told; {len(seen.alerts)} alerts, {len(seen.letters)} messages"
     )
     for line in [*(f"log: {error}" for error in errors), *faults][:SHOWN]:
         console.print(line, markup=False, style="red")

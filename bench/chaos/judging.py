@@ -58,6 +58,10 @@ class Day:
         yield from self._wrong_alerts()
         yield from self._wrong_letters()
 
+    def to_be_told(self) -> int:
+        """How many outages must have an alert; of the others it is one at most."""
+        return sum(bool(self._must_be_told(outage)) for outage in self.outages)
+
     # --- what moved
 
     def _moves(self) -> list[Actuation]:
