@@ -66,3 +66,8 @@ def test_in_place_of_rules_that_do_not_compile_none_apply_after_a_restart() -> N
 def test_who_takes_over_knows_what_was_carried_out_and_overrules_a_hand_for_safety() -> None:
     steps = [("rules", ("frost",)), ("report", ("temperature", 5.0)), ("restart", 0), ("press", ("valve", 0.0))]
     assert after(*steps) == [("valve", 100), ("valve", 100)]
+
+
+def test_who_takes_over_does_not_wait_for_what_a_hand_has_undone_since() -> None:
+    steps = [("rules", ("frost",)), ("report", ("temperature", 5.0)), ("press", ("valve", 0.0)), ("restart", 0)]
+    assert after(*steps) == [("valve", 100), ("valve", 100)]

@@ -3,7 +3,7 @@
 Times are ms of the building's clock.
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from statistics import fmean
 
@@ -153,12 +153,17 @@ class RoomState:
         elif command.point in ("position", "move") and command.value != place:
             self.light.blind(command.value - (place or 0), now)
 
-    def close_what_was_shown(self) -> None:
-        """Commands whose result was never heard, but whose device has told of a move because of them."""
+    def close_what_was_shown(self, building: Callable[[int], int]) -> None:
+        """Commands whose result was never heard, but whose device has told something since, or because of them.
+        ``building``: the building's time at a real one (ms)."""
         for (device_id, role), target in self.targets.items():
-            reading = self.last(device_id, role)
-            if target.open is not None and reading is not None and reading.origin.cause == target.open.id:
+            command, reading = target.open, self.last(device_id, role)
+            if command is None or reading is None:
+                continue
+            if reading.origin.cause == command.id or reading.measured_at > building(command.at):
                 target.carried_out()
+                if reading.origin.kind == "switch":
+                    target.moved_by_others()
 
     # --- readings
 

@@ -205,7 +205,7 @@ class Controller:
                 settled_at[room.room_id] = max(settled_at.get(room.room_id, 0), heard)
         for room in rooms:
             room.settled_at = settled_at[room.room_id]
-            room.close_what_was_shown()
+            room.close_what_was_shown(self._clock.building)
         self._look_at(rooms)
         return answers
 
