@@ -12,6 +12,7 @@ from rich.table import Table
 from bench import (
     at_the_wire,
     broker_failover,
+    comfort_week,
     interface_restart,
     kafka_rule,
     lag_10k_rooms,
@@ -28,6 +29,7 @@ README = RESULTS.parent.parent / "README.md"
 
 MEASUREMENTS: dict[str, Callable[[], dict[str, float]]] = {
     "a reading to a rule's command": reading_to_command.measure,
+    "a winter week under each rule set and a thermostat": comfort_week.measure,
     "the demo starts": start.measure,
     "request and report to telegram": at_the_wire.measure,
     "the interfaces are killed and come back": interface_restart.measure,
@@ -46,6 +48,8 @@ LIMITS = {
     "decide_comfort_changed_us": 100,
     "http_to_telegram_p99_ms": 30,
     "sensor_to_telegram_p99_ms": 30,
+    "energy_vs_pi": 0.9,
+    "discomfort_vs_pi": 1.0,
     "later_start_s": 3,
     "interfaces_back_max_s": 2,
     "broker_failover_s": 3,
@@ -88,15 +92,20 @@ def main() -> int:
 
 
 def _into_readme(figures: dict[str, dict[str, float]]) -> None:
-    """The same table, between the two marks that are there for it."""
-    before, _, rest = README.read_text().partition("<!-- figures -->\n")
-    _, mark, after = rest.partition("<!-- /figures -->")
+    """The same table, and the week's, between the marks that are there for them."""
     rows = "".join(
         f"| `{name}` | {figure['value']:g} | {_limit(name)} | {figure['idle_cores']:g} |\n"
         for name, figure in figures.items()
+        if not name.startswith(comfort_week.OF_A_WEEK)
     )
-    head = "| figure | value | limit | idle cores |\n|---|---|---|---|\n"
-    README.write_text(f"{before}<!-- figures -->\n{head}{rows}{mark}{after}")
+    _between("figures", f"| figure | value | limit | idle cores |\n|---|---|---|---|\n{rows}")
+    _between("week", comfort_week.table({name: figure["value"] for name, figure in figures.items()}))
+
+
+def _between(mark: str, text: str) -> None:
+    before, begin, rest = README.read_text().partition(f"<!-- {mark} -->\n")
+    _, end, after = rest.partition(f"<!-- /{mark} -->")
+    README.write_text(f"{before}{begin}{text}{end}{after}")
 
 
 def _limit(name: str) -> str:

@@ -8,7 +8,7 @@ from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import structlog
 
@@ -19,13 +19,12 @@ from insula.clock import Clock, SystemClock
 from insula.errors import InputError, Unavailable
 from insula.garbage import search_seldom
 from insula.heartbeat import beating
-from insula.messages import GatewayRecord, new_id
+from insula.messages import new_id
+from insula.parts import MAKERS, Part
 from insula.retry import begin_again
-from insula.settings import AlertSettings, Settings
+from insula.settings import Settings
 
 if TYPE_CHECKING:  # a part that needs no database, or no HTTP, loads nothing of it
-    from insula.alerts.notices import Messenger
-    from insula.gateways.port import FieldBus
     from insula.store.engine import Store
 
 log = structlog.get_logger("insula")
@@ -34,10 +33,6 @@ STORED = {"directory", "recorder", "history", "api"}
 """These alone need the database; and the in-memory bus, which begins from what was stored."""
 PARTS = ("directory", "recorder", "history", "knx", "zwave", "controller", "alerts", "api")
 """In one process they start in this order; none needs it."""
-
-
-class Part(Protocol):
-    async def run(self) -> None: ...
 
 
 @dataclass
@@ -195,83 +190,7 @@ async def run_parts(settings: Settings, parts: Collection[str], ready: Callable[
             ready(at)
 
 
-# --- the parts
-
-
-def _directory(at: Installation) -> Part:
-    from insula.building.rules import load_ruleset
-    from insula.directory.directory import Directory
-
-    return Directory(at.channel, at.store, at.clock, rules=load_ruleset, instance=at.instance)
-
-
-def _recorder(at: Installation) -> Part:
-    from insula.recorder.recorder import Recorder
-
-    every_s = at.settings.recorder.every_s
-    return Recorder(at.channel, at.store, at.clock, every_s=every_s, run=at.run_id, instance=at.instance)
-
-
-def _history(at: Installation) -> Part:
-    from insula.recorder.history import History
-
-    return History(at.channel, at.store, at.clock, at.settings.history.by_tier(), instance=at.instance)
-
-
-def _controller(at: Installation) -> Part:
-    from insula.controller.controller import Controller
-
-    return Controller(at.channel, at.clock, at.instance)
-
-
-def _knx(at: Installation) -> Part:
-    from insula.gateways.knx.gateway import KnxGateway
-    from insula.gateways.supervisor import GatewaySupervisor
-
-    def make(record: GatewayRecord) -> "FieldBus":
-        return KnxGateway(record.options, at.clock)
-
-    return GatewaySupervisor("knx", make, at.channel, at.clock)
-
-
-def _zwave(at: Installation) -> Part:
-    from insula.gateways.supervisor import GatewaySupervisor
-    from insula.gateways.zwave.gateway import ZwaveGateway
-
-    def make(record: GatewayRecord) -> "FieldBus":
-        return ZwaveGateway(record.options, at.clock)
-
-    return GatewaySupervisor("zwave", make, at.channel, at.clock)
-
-
-def _alerts(at: Installation) -> Part:
-    from insula.alerts.alerts import Alerts
-    from insula.alerts.conditions import Limits
-
-    of = at.settings.alerts
-    limits = Limits(away_ms=int(of.away_s * 1000), battery=of.battery_percent)
-    return Alerts(
-        at.channel,
-        at.clock,
-        list(_messengers(of)),
-        limits=limits,
-        confirm_s=of.confirm_s,
-        throttle_s=of.throttle_s,
-        least=of.least,
-        instance=at.instance,
-    )
-
-
-def _messengers(of: AlertSettings) -> "Iterator[Messenger]":
-    """The ways to people that the settings name."""
-    if of.recipients:
-        from insula.alerts.mail import Mail
-
-        yield Mail(of.smtp_host, of.smtp_port, of.mail_from, of.recipients, of.smtp_user, of.smtp_password, of.smtp_tls)
-    if of.webhook_url:
-        from insula.alerts.webhook import Webhook
-
-        yield Webhook(of.webhook_url)
+# --- the API, which listens already
 
 
 def _api(at: Installation) -> Part:
@@ -295,13 +214,4 @@ class ApiServer:
             tasks.create_task(serve(self.api.app, self.at.http, self.at.ready.set), name="http")
 
 
-_MAKERS: dict[str, Callable[[Installation], Part]] = {
-    "directory": _directory,
-    "recorder": _recorder,
-    "history": _history,
-    "knx": _knx,
-    "zwave": _zwave,
-    "controller": _controller,
-    "alerts": _alerts,
-    "api": _api,
-}
+_MAKERS: dict[str, Callable[[Installation], Part]] = {**MAKERS, "api": _api}

@@ -16,10 +16,9 @@ from insula.errors import InsulaError, first_of
 
 app = App(name="insula", help="Runs a smart building: KNX and Z-Wave over Apache Kafka.", version=__version__)
 building = App(name="building", help="The building's file: check, import, export.")
-zwave = App(name="zwave", help="Z-Wave devices: include, exclude, reset.")
 bus = App(name="bus", help="Look at the bus of a running Insula.")
 app.command(building)
-app.command(zwave)
+app.command("insula.cli_zwave:zwave", help="Z-Wave devices: include, exclude, reset.")
 app.command(bus)
 app.command(topics)
 app.command("insula.cli_control:lease", help="Who holds which device: list, end.")
@@ -32,8 +31,6 @@ app.command("insula.cli_status:alerts", help="Alerts: list, acknowledge.")
 app.command("insula.cli_db:db", help="The database's tables: upgrade.")
 app.command("insula.cli_backup:backup", help="All that the database holds, as one file, while Insula runs.")
 app.command("insula.cli_backup:restore", help="Put a backup into an empty database, of either kind.")
-
-ZWAVE_URL = "ws://127.0.0.1:13000"
 
 DataFolder = Annotated[Path | None, Parameter(help="folder of the database (settings: data)")]
 SettingsFile = Annotated[Path | None, Parameter(help="settings file (default: insula.toml, if there)")]
@@ -198,57 +195,6 @@ def building_export(*, data: DataFolder = None, settings: SettingsFile = None) -
     async def work() -> None:
         async with _store(settings, data) as store:
             sys.stdout.write(await export_plan(store))
-
-    _run(work())
-
-
-# --- Z-Wave
-
-
-@zwave.command(name="include")
-def zwave_include(url: str = ZWAVE_URL, *, timeout: float = 60) -> None:
-    """Take a new node into the network: start this, then press the node's button."""
-    from insula.gateways.zwave.inclusion import include
-
-    async def ask_pin(dsk: str) -> str:
-        return await asyncio.to_thread(input, f"The five digits of the device's label (then {dsk}): ")
-
-    async def work() -> None:
-        member = await include(url, on_event=_say, timeout=timeout, ask_pin=ask_pin)
-        security = "with" if member.secure else "without"
-        _say(f"node {member.node_id}, {member.label}, is in the network, {security} security")
-        _say("name it in the building file, and import that")
-
-    _say(f"for {timeout:g} s: press the button of the device")
-    _run(work())
-
-
-@zwave.command(name="exclude")
-def zwave_exclude(url: str = ZWAVE_URL, *, timeout: float = 60) -> None:
-    """Make a node leave its network: start this, then press the node's button."""
-    from insula.gateways.zwave.inclusion import exclude
-
-    async def work() -> None:
-        member = await exclude(url, on_event=_say, timeout=timeout)
-        _say(f"node {member.node_id}, {member.label}, has left the network")
-
-    _say(f"for {timeout:g} s: press the button of the device")
-    _run(work())
-
-
-@zwave.command(name="reset")
-def zwave_reset(url: str = ZWAVE_URL, *, home_id: str | None = None) -> None:
-    """Make the controller forget its whole network. Asks for its home id to be typed."""
-    from insula.gateways.zwave.inclusion import current_home_id, reset
-
-    async def work() -> None:
-        typed = home_id
-        if typed is None:
-            present = await current_home_id(url)
-            question = f"This forgets every node of network {present:08x}. Type its home id to go on: "
-            typed = await asyncio.to_thread(input, question)
-        new = await reset(url, typed, on_event=_say)
-        _say(f"the controller was reset; its home id is now {new:08x}")
 
     _run(work())
 

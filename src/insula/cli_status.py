@@ -70,20 +70,24 @@ def acknowledge(key: str, *, by: str = "", url: Url = URL) -> None:
 def _parts(parts: dict[str, Any]) -> Table:
     table = Table("part", "status", "why", title="Parts", title_justify="left")
     for name, part in parts.items():
-        if not name.startswith("gateway/"):
+        if not name.startswith(("gateway/", "standby/")):
             table.add_row(name, _status(part["status"]), escape(part["why"]))
     return table
 
 
 def _gateways(parts: dict[str, Any]) -> Table:
-    table = Table("gateway", "status", "telegrams/s", "of", "waiting", "why", title="Gateways", title_justify="left")
+    names = ("gateway", "status", "driven by", "stands by", "telegrams/s", "of", "waiting", "why")
+    table = Table(*names, title="Gateways", title_justify="left")
     for name, part in parts.items():
         if name.startswith("gateway/"):
             counters = part["counters"]
             most = counters.get("bus_limit_per_s", 0)
             load = (f"{counters.get('bus_per_s', 0):.1f}", f"{most:g}") if most else ("", "")
             waiting = f"{counters.get('pending', 0):.0f}"
-            table.add_row(name.removeprefix("gateway/"), _status(part["status"]), *load, waiting, escape(part["why"]))
+            standby = ", ".join(f"{escape(other)} {_status(how)}" for other, how in part.get("standby", {}).items())
+            drives = (escape(part.get("driven_by", "")), standby)
+            row = (name.removeprefix("gateway/"), _status(part["status"]), *drives, *load, waiting, escape(part["why"]))
+            table.add_row(*row)
     return table
 
 

@@ -214,6 +214,7 @@ class Rule(Message, frozen=True, kw_only=True):
     wish wins, by class, then in their order. A condition with a stale or unknown value that matters has no answer:
     neither it nor the rules after it wish anything. ``scope``: ``floor:2``, ``room:12``, ``tag:office``; empty: the
     building. ``hours`` (``Mo-Fr 07:00-19:00``, local time; empty: always): at others the rule is passed over.
+    ``early``: of a ``room.temperature``, before its hours by as long as the room needs to have it when they begin.
     ``dwell_s``: the least time between two moves; ``hysteresis``: docs/how-to/write-rules.md.
     """
 
@@ -227,6 +228,7 @@ class Rule(Message, frozen=True, kw_only=True):
     hysteresis: float = 0
     scope: str = ""
     hours: str = ""
+    early: bool = False
 
 
 class RuleSet(Message, frozen=True, kw_only=True):
@@ -292,7 +294,8 @@ class LampLight(Message, frozen=True, kw_only=True):
 
 
 class Health(Message, frozen=True, kw_only=True):
-    """How a part is, every 5 s; key ``health/<part>/<instance>`` on topic ``state``."""
+    """How a part is, every 5 s; key ``health/<part>/<instance>`` on topic ``state``. Of a gateway its driver tells it,
+    with the gateway's name for ``instance``; each process that stands by, part ``standby``: ``<gateway>@<process>``."""
 
     part: str
     instance: str
@@ -302,6 +305,8 @@ class Health(Message, frozen=True, kw_only=True):
     counters: Mapping[str, float] = {}
     clock_offset_ms: int = 0
     """How far the clock of its host is ahead of the broker's; 0 with the bus in memory."""
+    driven_by: str = ""
+    """Of a gateway: the process that drives it."""
 
 
 class Alert(Message, frozen=True, kw_only=True):

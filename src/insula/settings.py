@@ -4,6 +4,7 @@ What the building is (gateways, rooms, time zone) is no setting: it is in the bu
 """
 
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -72,6 +73,10 @@ class DatabaseSettings(Section, frozen=True, kw_only=True):
     """``url``: ``sqlite:///FILE``; empty: ``insula.db`` in the data folder."""
 
     url: str = ""
+
+    def __repr__(self) -> str:
+        """Without its secrets."""
+        return f"DatabaseSettings(url={re.sub('(?<=://)[^/]*@', '...@', self.url)!r})"
 
 
 class LogSettings(Section, frozen=True, kw_only=True):

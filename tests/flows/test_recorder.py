@@ -462,8 +462,9 @@ async def test_a_database_that_is_away_when_partitions_come_is_waited_for(
     health = await health_of(bench)
     assert (health.status, health.why) == ("degraded", "not recording: database: away")
     await bench.channel.send(bench.reading(20))
-    await bench.clock.advance(10)
-    await until(lambda: bool(recorder._held))
+    async with asyncio.timeout(20):
+        while not recorder._held:
+            await bench.clock.advance(1)
     await settle()
     await recorder.flush()
     assert await bench.values() == [20.0]

@@ -46,10 +46,9 @@ class Program:
 
 
 @asynccontextmanager
-async def gateway(cluster: Cluster) -> AsyncIterator[Program]:
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.services.gateway_process", cluster.servers), stdout=asyncio.subprocess.PIPE
-    )
+async def gateway(cluster: Cluster, name: str = "1") -> AsyncIterator[Program]:
+    command = (sys.executable, "-m", "tests.services.gateway_process", cluster.servers, name)
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
     try:
         yield Program(process)
     finally:
@@ -120,3 +119,21 @@ async def test_a_process_that_stood_still_sends_nothing_of_what_it_once_led(kafk
     assert (old.sent, new.sent) == ([first], [later])
     assert isinstance(refused, CommandResult)
     assert (refused.outcome, refused.reason) == ("refused", reasons.HANDED_OVER)
+
+
+async def test_a_driver_without_a_link_gives_way_to_who_has_one(kafka: Cluster) -> None:
+    async with building(kafka) as channel, gateway(kafka, "north") as north, asyncio.timeout(PATIENCE_S):
+        heard = await channel.read(["state"], name="test")
+        await next_of(heard, lambda message: isinstance(message, Health) and message.driven_by == "north")
+        async with gateway(kafka, "south") as south:
+            await next_of(heard, lambda message: isinstance(message, Health) and message.instance == "knx@south")
+            north.process.send_signal(signal.SIGUSR1)
+            await north.says("stands by")
+            await south.says("leads")
+            told = await next_of(heard, lambda message: isinstance(message, Health) and message.driven_by == "south")
+            later = await ask(channel, 30)
+            await south.says(f"sent {later}")
+
+    assert isinstance(told, Health)
+    assert told.status == "ok"
+    assert north.sent == []

@@ -1,9 +1,11 @@
-"""A process that serves gateway ``knx`` over a fake field bus, to be killed or stopped: argument ``SERVERS``.
+"""A process that serves gateway ``knx`` over a fake field bus, to be killed or stopped: arguments ``SERVERS NAME``.
+SIGUSR1 cuts its link.
 
 It prints ``leads``, ``stands by``, and ``sent ID`` for each command that went to its field bus.
 """
 
 import asyncio
+import signal
 import sys
 from collections.abc import MutableMapping
 from typing import Any
@@ -14,6 +16,7 @@ from insula.bus.channel import Channel
 from insula.bus.devices import DeviceIndex
 from insula.bus.kafka import KafkaBus
 from insula.clock import SystemClock
+from insula.gateways import run
 from insula.gateways.fake import FakeFieldBus
 from insula.gateways.run import GatewayRunner
 
@@ -31,15 +34,17 @@ def overhear(logger: Any, method: str, event: MutableMapping[str, Any]) -> Mutab
     raise structlog.DropEvent
 
 
-async def main(servers: str) -> None:
+async def main(servers: str, name: str) -> None:
+    run.PATIENCE_MS = 500
     structlog.configure(processors=[overhear])
     bus = KafkaBus({"bootstrap.servers": servers}, SystemClock())
     await bus.start()
     channel = Channel(bus, DeviceIndex())
     field_bus = FakeFieldBus(telegrams_per_s=0.5)
+    asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, field_bus.cut)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(channel.follow_devices())
-        tasks.create_task(GatewayRunner("knx", "knx", field_bus, channel, bus.clock).run())
+        tasks.create_task(GatewayRunner("knx", "knx", field_bus, channel, bus.clock, name).run())
         say("starts")
         while True:
             say(f"sent {(await field_bus.see()).id}")

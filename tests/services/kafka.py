@@ -3,7 +3,7 @@
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,7 +21,7 @@ PROPERTIES = """\
 process.roles=broker,controller
 node.id={number}
 controller.quorum.voters={voters}
-listeners=PLAINTEXT://127.0.0.1:{port},CONTROLLER://127.0.0.1:{quorum_port}
+listeners={listeners}
 controller.listener.names=CONTROLLER
 inter.broker.listener.name=PLAINTEXT
 log.dirs={folder}/log
@@ -125,35 +125,44 @@ class Cluster:
             process.wait(STOP_S)
 
 
-def lay_out(folder: Path, count: int) -> Cluster:
-    """A new cluster in this folder, formatted and not yet started."""
+def lay_out(
+    folder: Path, count: int, listener: str = "", more: Mapping[str, str] = {}, formatting: Sequence[str] = ()
+) -> Cluster:
+    """A new cluster in this folder, formatted and not yet started. ``listener``: one more; ``more``: properties of each
+    broker; ``formatting``: options for its folder."""
     ports = free_ports(2 * count)
     cluster = Cluster([Broker(n + 1, ports[n], folder / f"broker{n + 1}") for n in range(count)])
     voters = ",".join(f"{n + 1}@127.0.0.1:{port}" for n, port in enumerate(ports[count:]))
-    formatting = []
+    programs = []
     for broker, quorum_port in zip(cluster.brokers, ports[count:], strict=True):
         broker.folder.mkdir(parents=True)
         text = PROPERTIES.format(
             number=broker.number,
             voters=voters,
-            port=broker.port,
-            quorum_port=quorum_port,
+            listeners=",".join(filter(None, (*plain_listeners(broker.port, quorum_port), listener))),
             folder=broker.folder,
             copies=min(3, count),
             in_sync=max(1, min(3, count) - 1),
         )
-        broker.properties.write_text(text + "".join(f"{name}={value}\n" for name, value in FAILOVER.items()))
+        settings = {**FAILOVER, **more}
+        broker.properties.write_text(text + "".join(f"{name}={value}\n" for name, value in settings.items()))
         command = [*JAVA, "kafka.tools.StorageTool", "format", "-t", CLUSTER, "-c", str(broker.properties)]
-        formatting.append(subprocess.Popen(command, stdout=subprocess.DEVNULL))
-    if any(process.wait(READY_S) for process in formatting):
+        programs.append(subprocess.Popen([*command, *formatting], stdout=subprocess.DEVNULL))
+    if any(process.wait(READY_S) for process in programs):
         raise RuntimeError("the brokers' folders could not be formatted")
     return cluster
 
 
+def plain_listeners(port: int, quorum_port: int) -> tuple[str, str]:
+    return f"PLAINTEXT://127.0.0.1:{port}", f"CONTROLLER://127.0.0.1:{quorum_port}"
+
+
 @contextmanager
-def running(folder: Path, count: int = 1) -> Iterator[Cluster]:
-    """A cluster of so many brokers, which know each other; stopped at the end."""
-    cluster = lay_out(folder, count)
+def running(
+    folder: Path, count: int = 1, listener: str = "", more: Mapping[str, str] = {}, formatting: Sequence[str] = ()
+) -> Iterator[Cluster]:
+    """A cluster of so many brokers, which know each other; stopped at the end. The rest is for ``lay_out``."""
+    cluster = lay_out(folder, count, listener, more, formatting)
     try:
         for broker in cluster.brokers:
             broker.start()

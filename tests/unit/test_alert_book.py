@@ -259,6 +259,12 @@ def test_a_bus_is_full_from_nine_tenths_on_and_well_again_below_seven() -> None:
     assert found[45]["load"] is not None
 
 
+def test_who_stands_by_is_missed_by_nobody_yet() -> None:
+    condition = of_part("standby/knx@south", health(part="standby", status="degraded"), NOON, LIMITS)["away"]
+    assert condition is not None
+    assert condition.severity == "warning"
+
+
 def test_one_of_several_that_was_taken_away_is_not_waited_for() -> None:
     old, now = health(part="recorder", instance="1"), NOON + 601_000
     assert not taken_away(old, [old], now)

@@ -87,6 +87,17 @@ def test_all_is_well(url: str, capsys: pytest.CaptureFixture[str]) -> None:
         assert text in said
 
 
+def test_who_drives_a_gateway_and_who_stands_by_is_named(url: str, capsys: pytest.CaptureFixture[str]) -> None:
+    driven = {**GATEWAY, "driven_by": "north", "standby": {"south": "ok", "west": "degraded"}}
+    parts = {"gateway/knx": driven, "standby/knx@south": PART, "standby/knx@west": AWAY}
+    Api.answers["/health"] = {"status": "degraded", "why": ["standby/knx@west: cable [pulled]"], "parts": parts}
+    status, said = run(capsys, "status", "--url", url)
+    assert status == 1
+    for text in ("north", "south ok, west degraded", "standby/knx@west: cable [pulled]"):
+        assert text in said
+    assert said.count("standby/") == 1
+
+
 def test_what_is_wrong_is_named_and_the_status_is_1(url: str, capsys: pytest.CaptureFixture[str]) -> None:
     Api.answers["/health"] = {
         "status": "degraded",

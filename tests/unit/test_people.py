@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from insula.simulator.people import Stay, Timetable, day_plan
+from insula.simulator.people import USES, Stay, Timetable, day_plan
 
 MONDAY = date(2026, 1, 5)
 days = st.integers(0, 365).map(lambda number: MONDAY + timedelta(days=number))
@@ -18,9 +18,9 @@ def test_a_day_is_the_same_each_time(seed: int, room: int, day: date) -> None:
     assert day_plan(seed, room, day) == day_plan(seed, room, day)
 
 
-@given(st.integers(), st.integers(1, 9999), days)
-def test_stays_are_in_order_and_within_the_day(seed: int, room: int, day: date) -> None:
-    plan = day_plan(seed, room, day)
+@given(st.integers(), st.integers(1, 9999), days, st.sampled_from(["office", *USES]))
+def test_stays_are_in_order_and_within_the_day(seed: int, room: int, day: date, use: str) -> None:
+    plan = day_plan(seed, room, day, use)
     assert all(5 * 60 < stay.begin < stay.end < 24 * 60 and 1 <= stay.people <= 8 for stay in plan)
     assert all(one.end <= other.begin for one, other in pairwise(plan))
 
@@ -50,6 +50,26 @@ def test_workdays_are_busy_and_weekends_quiet() -> None:
     present = [sum(bool(day_plan(7, room, MONDAY + timedelta(days=day))) for room in range(200)) for day in (0, 5)]
     assert present[0] > 160
     assert present[1] < 25
+
+
+def test_meeting_rooms_are_used_for_some_hours_and_guests_are_rare() -> None:
+    def hours(use: str) -> list[float]:
+        plans = [day_plan(7, room, MONDAY, use) for room in range(200)]
+        return [sum(stay.end - stay.begin for stay in plan) / 60 for plan in plans]
+
+    assert 1 < sum(hours("meeting")) / 200 < 4
+    assert 40 < sum(map(bool, hours("guest"))) < 80
+    assert (
+        day_plan(7, 1, MONDAY + timedelta(days=5), "meeting")
+        == day_plan(7, 1, MONDAY + timedelta(days=5), "guest")
+        == ()
+    )
+
+
+def test_a_room_is_used_as_it_is_said() -> None:
+    timetable = Timetable(7, "UTC", {1: "meeting"})
+    begin = day_plan(7, 1, MONDAY, "meeting")[0].begin
+    assert timetable.people(1, MONDAY, begin) >= 3
 
 
 def test_most_are_there_in_the_morning_and_fewer_at_lunch() -> None:

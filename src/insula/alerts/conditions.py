@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 from insula.alerts.orders import Order
 from insula.building.vitals import Vitals, silent_after
-from insula.bus.health import SILENT_MS
+from insula.bus.health import SILENT_MS, STANDBY
 from insula.messages import AlertKind, DeviceRecord, Health, Severity
 
 RETURN_MS = 60_000
@@ -72,8 +72,10 @@ def ailing(health: Health | None, real: int) -> str:
 
 
 def of_part(name: str, health: Health, real: int, limits: Limits) -> Found:
+    """Who stands by is missed by nobody yet."""
     why = ailing(health, real)
-    return {"away": Condition("critical", f"part {name}: {why}", for_real_ms=limits.away_ms)} if why else {}
+    severity: Severity = "warning" if health.part == STANDBY else "critical"
+    return {"away": Condition(severity, f"part {name}: {why}", for_real_ms=limits.away_ms)} if why else {}
 
 
 def of_gateway(gateway_id: str, devices: int, health: Health | None, real: int, limits: Limits) -> Found:

@@ -33,9 +33,8 @@ class Inspection:
 
     def parts(self) -> Iterator[AlertEvent]:
         now, real = self._clock.now(), self._clock.real()
-        parts = dict(self._known.parts())
-        for name, health in parts.items():
-            gone = taken_away(health, parts.values(), real)
+        for name, health in list(self._known.parts()):
+            gone = taken_away(health, self._known.health.values(), real)
             found = {} if gone else conditions.of_part(name, health, real, self._limits)
             yield from self._book.judge(part_subject(name), PART_KINDS, found, now, real)
 

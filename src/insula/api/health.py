@@ -1,12 +1,13 @@
 """``GET /health``: how each part and gateway is, from what they write to ``state`` every 5 s."""
 
+from collections.abc import Mapping
 from typing import Any
 
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
 from insula.bus.channel import Channel
-from insula.bus.health import SILENT_MS, taken_away
+from insula.bus.health import SILENT_MS, STANDBY, standby_name, taken_away
 from insula.clock import Clock
 from insula.messages import Health
 
@@ -44,6 +45,7 @@ class HealthBoard:
         last, now = self._last.values(), self._clock.real()
         gone = {name for name, health in self._last.items() if taken_away(health, last, now)}
         parts = {name: self._part(health) for name, health in sorted(self._last.items()) if name not in gone}
+        _name_drivers(parts, self._last)
         slow = dict(self._channel.bus.slow_readers())
         bad = [name for name, part in parts.items() if part["status"] != "ok"]
         return {
@@ -69,6 +71,15 @@ class HealthBoard:
             "counters": dict(health.counters),
             "clock_offset_ms": offset,
         }
+
+
+def _name_drivers(parts: Mapping[str, dict[str, Any]], last: Mapping[str, Health]) -> None:
+    """Of each gateway: the process that drives it, and those that stand by, with their status."""
+    for name, part in parts.items():
+        if last[name].part == "gateway":
+            begin = f"{STANDBY}/{standby_name(last[name].instance, '')}"
+            others = {other.removeprefix(begin): it["status"] for other, it in parts.items() if other.startswith(begin)}
+            part |= {"driven_by": last[name].driven_by, "standby": others}
 
 
 def health_route(board: HealthBoard) -> HTTPRouteHandler:

@@ -26,6 +26,11 @@ class Slot:
         """The values that these rules name."""
         return frozenset[str]().union(*(rule.names for rule, _ in self.rules))
 
+    def before(self, one: CompiledRule, other: CompiledRule) -> bool:
+        """Whether ``one`` goes before the other."""
+        order = [rule for rule, _ in self.rules]
+        return order.index(one) < order.index(other)
+
     def wanting(self, room: RoomState, holds: Mapping[str, bool | None]) -> Iterator[tuple[CompiledRule, str, float]]:
         """The rules that wish something, the winner first. None of those after one of which it is not known whether it
         would wish something else: whoever goes first is not overruled because its sensor is silent."""

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 GAIN = 100.0
 """Percent of valve for each K below the wish: open from 1 K on. A room is slow beside its radiator and can take it."""
-INTEGRAL_S = 12 * 3600.0
+INTEGRAL_S = 4 * 3600.0
 """In so long a constant deviation moves the valve as much again as at once."""
 DWELL_MS = 5 * 60_000
 """The least time between two moves for the same wish. A battery and a motor last years, a room takes hours."""

@@ -133,6 +133,11 @@ class CompiledRules:
         return targets
 
     @cached_property
+    def early(self) -> tuple[CompiledRule, ...]:
+        """Those that may begin before their hours."""
+        return tuple(rule for rule in self.rules if rule.rule.early)
+
+    @cached_property
     def roles(self) -> frozenset[str]:
         """Readings of these roles may change an answer."""
         needed = _joined(rule.roles for rule in self.rules)
@@ -155,6 +160,8 @@ def compile_rule(rule: Rule) -> CompiledRule:
     if not _SCOPE.fullmatch(rule.scope):
         raise RuleFault("scope", f"{rule.scope!r} is not floor:2, room:12 or tag:office, nor empty: the building")
     hours = _hours(rule)
+    if rule.early and (hours is None or rule.target != COMFORT_TARGET):
+        raise RuleFault("early", f"is for rules of {COMFORT_TARGET} that have hours")
     try:
         program = cel.compile(rule.when)
     except ValueError as error:

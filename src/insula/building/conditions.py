@@ -19,13 +19,25 @@ class Conditions:
         self._context = cel.Context()
         self._said: dict[str, bool | None] = {}
 
-    def answers(self, values: Values, held: frozenset[str], local: LocalTime) -> dict[str, bool | None]:
-        """By rule; None: a value that matters is not known. A rule that does not count at this hour is not there."""
+    def answers(
+        self, values: Values, held: frozenset[str], local: LocalTime, early: frozenset[str] = frozenset()
+    ) -> dict[str, bool | None]:
+        """By rule; None: a value that matters is not known. A rule that does not count at this hour is not there,
+        unless it begins ``early``."""
         changed = self._take(values)
         for rule in self._rules.rules:
             if rule.rule.name not in self._said or not changed.isdisjoint(rule.names):
                 self._said[rule.rule.name] = rule.holds(self._context)
-        return {rule.rule.name: self._answer(rule, held) for rule in self._rules.rules if rule.counts_at(local)}
+        return {
+            rule.rule.name: self._answer(rule, held)
+            for rule in self._rules.rules
+            if rule.counts_at(local) or rule.rule.name in early
+        }
+
+    def supposing(self, values: Values, local: LocalTime) -> dict[str, bool | None]:
+        """By rule, were these values others than at the last time."""
+        context = cel.Context(_spelled({**self._values, **values}))
+        return {rule.rule.name: rule.holds(context) for rule in self._rules.rules if rule.counts_at(local)}
 
     def _take(self, values: Values) -> set[str]:
         """The names whose values are others than at the last time."""

@@ -4,24 +4,26 @@ the room remembers to be quick."""
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
-from insula.building.arbiter import Arbiter, arbiter_of
+from insula.building.arbiter import Arbiter, Slot, arbiter_of
 from insula.building.comfort import Comfort, hold, mode_for
 from insula.building.compiled import CompiledRule, CompiledRules
 from insula.building.freshness import fresh_until
 from insula.building.local_time import next_passing
-from insula.building.named import Values, passings, value
+from insula.building.named import Value, Values, passings, value
 from insula.building.place import Place, next_minute
 from insula.building.state import RoomState, near
 from insula.messages import RANK, DeviceRecord, Rule
 from insula.points import ROLES
 
+NONE = frozenset[str]()
 ALARMS = tuple(role.name for role in ROLES.values() if role.alarm)
 
 
 @dataclass(frozen=True, slots=True)
 class Wish:
     """The winning rule's wish for one thing. ``lost``: the rules after it that wished something too; ``names``: the
-    values that it and its rivals name; ``temperature``: of a wish for comfort, °C."""
+    values that it and its rivals name; ``temperature``: of a wish for comfort, °C; ``waits_until``: for what a blind
+    does to the light that the rule is about (ms)."""
 
     device: DeviceRecord
     point: str
@@ -30,6 +32,7 @@ class Wish:
     lost: tuple[str, ...] = ()
     names: frozenset[str] = frozenset()
     temperature: float | None = None
+    waits_until: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,9 +54,11 @@ def decide(rules: CompiledRules, room: RoomState, now: int, place: Place) -> Ver
     rules = rules.within(room.record)
     arbiter = arbiter_of(rules, room)
     values = known_values(rules, room, now, place)
-    holds = arbiter.conditions.answers(values, room.held, place.local(now))
-    wishes, comfort = _wishes(arbiter, room, holds, now)
-    moments = [*_moments(rules, room, now, place), comfort.next_at if comfort is not None else None]
+    leads = _leads(rules, room, values.get("temperature"), now, place) if rules.early else {}
+    early = frozenset(name for name, at in leads.items() if at <= now) if leads else NONE
+    holds = arbiter.conditions.answers(values, room.held, place.local(now), early)
+    wishes, comfort = _wishes(arbiter, room, holds, now, place)
+    moments = [*_moments(rules, room, now, place), *leads.values(), comfort.next_at if comfort is not None else None]
     due = []
     for wish in wishes:
         at = _due_at(wish, room, now)
@@ -82,11 +87,23 @@ def seen_by(wish: Wish, verdict: Verdict, room: RoomState) -> Values:
     return seen
 
 
+def _leads(rules: CompiledRules, room: RoomState, temperature: Value | None, now: int, place: Place) -> dict[str, int]:
+    """When each rule that may begin early does, before its next hours (ms)."""
+    if not isinstance(temperature, float):
+        return {}
+    return {
+        rule.rule.name: rule.hours.next_begin(now, place.zone)
+        - room.warmup.needed_ms(rule.rule.value, temperature, rule.rule.name in room.held)
+        for rule in rules.early
+        if rule.hours is not None
+    }
+
+
 # --- wishes
 
 
 def _wishes(
-    arbiter: Arbiter, room: RoomState, holds: Mapping[str, bool | None], now: int
+    arbiter: Arbiter, room: RoomState, holds: Mapping[str, bool | None], now: int, place: Place
 ) -> tuple[list[Wish], Comfort | None]:
     wishes, comfort = [], None
     for slot in arbiter.slots:
@@ -101,7 +118,10 @@ def _wishes(
         drives = comfort.output if comfort is not None and rule.heats else _value_of(point, rule, wished)
         lost = tuple(loser.rule.name for loser, _, _ in losers)
         names = slot.names | {"temperature"} if rule.heats else slot.names
-        wishes.append(Wish(slot.device, point, drives, rule.rule, lost, names, wished if rule.heats else None))
+        waits = 0
+        if "illuminance" in rule.names and ROLES[point].target == "position":
+            waits = _light_waits(arbiter, slot, point, rule, drives, room, now, place)
+        wishes.append(Wish(slot.device, point, drives, rule.rule, lost, names, wished if rule.heats else None, waits))
     return wishes, comfort
 
 
@@ -116,6 +136,24 @@ def _value_of(point: str, rule: CompiledRule, value: float) -> float:
         case "hvac_mode":
             return mode_for(value)
     return 100.0 * (value >= 50)
+
+
+def _light_waits(
+    arbiter: Arbiter, slot: Slot, point: str, rule: CompiledRule, value: float, room: RoomState, now: int, place: Place
+) -> int:
+    """Until when a blind is not moved by the light: while another move's effect is not known yet, and for a while if
+    with the light that this one would make a rule that goes before would want it back."""
+    before = room.where(slot.device.device_id, point, now)
+    if before is None or near(point, before, value):
+        return 0
+    if now < room.shade.settles_at():
+        return room.shade.settles_at()
+    daylight = room.daylight(now)
+    light = None if daylight is None else room.shade.after(daylight, before, value)
+    if light is None or now >= room.shade.rests_until():
+        return 0
+    then = next(slot.wanting(room, arbiter.conditions.supposing({"illuminance": light}, place.local(now))), None)
+    return room.shade.rests_until() if then is not None and slot.before(then[0], rule) else 0
 
 
 def _comfort(device_id: int, rule: Rule, wish: float, room: RoomState, now: int) -> Comfort | None:
@@ -142,7 +180,8 @@ def _due_at(wish: Wish, room: RoomState, now: int) -> int | None:
         return None
     if place is not None and target.sent is None and not room.is_fresh(device_id, ROLES[wish.point].target, now):
         return None  # once heard of, now silent: it is told when it is heard again
-    return max(now, target.waits_until(wish.value, wish.rule.class_), _dwelt_at(wish, room))
+    retry_at = target.waits_until(wish.value, wish.rule.class_)
+    return max(now, retry_at, _dwelt_at(wish, room), wish.waits_until)
 
 
 def _dwelt_at(wish: Wish, room: RoomState) -> int:

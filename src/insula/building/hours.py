@@ -2,8 +2,11 @@
 
 import re
 from dataclasses import dataclass
+from datetime import datetime, time, timedelta
+from functools import lru_cache
+from zoneinfo import ZoneInfo
 
-from insula.building.local_time import LocalTime
+from insula.building.local_time import MINUTE_MS, LocalTime, local_date
 
 DAYS = ("Mo", "Tu", "We", "Th", "Fr", "Sa", "Su")
 _SPAN = re.compile(r"([01]\d|2[0-3]):([0-5]\d)-((?:[01]\d|2[0-3]):[0-5]\d|24:00)")
@@ -28,19 +31,37 @@ class Span:
         )
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Hours:
+    """Compared by identity: what follows from them is cached by them, and a hash of all their spans takes long."""
+
     spans: tuple[Span, ...]
 
     def include(self, local: LocalTime) -> bool:
         """Whether it is such an hour now."""
         return any(span.includes(local) for span in self.spans)
 
+    def next_begin(self, now: int, zone: ZoneInfo) -> int:
+        """The first moment after ``now`` (ms) at which such hours begin."""
+        return _next_begin(self, now // MINUTE_MS, zone)
+
     @property
     def times(self) -> frozenset[str]:
         """The times of day at which that may change."""
         ends = {time for span in self.spans for time in (span.begin, span.end)}
         return frozenset({"00:00", *(ends - {"24:00"})})
+
+
+@lru_cache(maxsize=1024)
+def _next_begin(hours: Hours, minute: int, zone: ZoneInfo) -> int:
+    today = local_date(minute * MINUTE_MS, zone)
+    begins = (
+        round(datetime.combine(day, time.fromisoformat(span.begin), zone).timestamp()) // 60
+        for day in (today + timedelta(days) for days in range(9))
+        for span in hours.spans
+        if day.isoweekday() in span.days
+    )
+    return min(begin for begin in begins if begin > minute) * MINUTE_MS
 
 
 def parse_hours(text: str) -> Hours | None:

@@ -10,6 +10,8 @@ from statistics import fmean
 from insula.building.comfort import Comfort
 from insula.building.freshness import fresh_since, fresh_until
 from insula.building.lamplight import RoomLight
+from insula.building.shade import Shade
+from insula.building.warmup import WarmUp
 from insula.messages import RANK, Command, CommandClass, DeviceRecord, Lease, Reading, RoomRecord
 from insula.points import ROLES
 
@@ -88,6 +90,8 @@ class RoomState:
 
     room_id: int
     light: RoomLight = field(default_factory=RoomLight)
+    shade: Shade = field(default_factory=Shade)
+    warmup: WarmUp = field(default_factory=WarmUp)
     devices: dict[int, DeviceRecord] = field(default_factory=dict)
     readings: dict[str, dict[int, Reading]] = field(default_factory=dict)
     targets: dict[tuple[int, str], Target] = field(default_factory=dict)
@@ -152,6 +156,7 @@ class RoomState:
             self.light.announce(now)
         elif command.point in ("position", "move") and command.value != place:
             self.light.blind(command.value - (place or 0), now)
+            self.shade.moves(self.mean("position", now), self.light.daylight, now)
 
     def close_what_was_shown(self, building: Callable[[int], int]) -> None:
         """Commands whose result was never heard, but whose device has told something since, or because of them.
@@ -194,15 +199,21 @@ class RoomState:
         match reading.point:
             case "illuminance":
                 self._see_light(reading, now)
+            case "temperature":
+                wish = self.comfort.wish if self.comfort is not None else self.mean("setpoint", now)
+                self.warmup.see(wish, self.mean("temperature", now), now)
             case "level" | "switch":
                 self.light.level(self._lamp_level(), reading.measured_at)
             case "position" | "slat" if old is not None and old.value != reading.value:
                 self.light.blind(reading.value - old.value, reading.measured_at)
+                before = old.value if reading.point == "position" else None
+                self.shade.moves(before, self.light.daylight, reading.measured_at)
 
     def _see_light(self, reading: Reading, now: int) -> bool:
         before, lux = self.light.daylight, self.mean("illuminance", now)
         if lux is not None:
             self.light.lux(lux, reading.measured_at)
+            self.shade.light(self.mean("position", now), self.light.daylight, reading.measured_at)
         return self.light.daylight != before
 
     def _lamp_level(self) -> float:

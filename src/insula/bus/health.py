@@ -19,9 +19,21 @@ GONE_MS = 600_000
 """Who has been silent for so long, while another does the same work, was taken away."""
 
 
+STANDBY = "standby"
+"""The part of who could drive a gateway, and does not; its instance is ``<gateway>@<process>``."""
+
+
+def standby_name(gateway_id: str, process: str) -> str:
+    return f"{gateway_id}@{process}"
+
+
 def taken_away(health: Health, others: Iterable[Health], real: int) -> bool:
     """Whether nobody waits for it any more. ``others``: the last of every process; a gateway is the only one of its
     name. ``real``: now (ms)."""
+    if health.part == STANDBY:
+        drivers = [other for other in others if other.part == "gateway" and real - other.at <= SILENT_MS]
+        drives = any(standby_name(other.instance, other.driven_by) == health.instance for other in drivers)
+        return drives or (bool(drivers) and real - health.at > GONE_MS)
     if health.part == "gateway" or real - health.at <= GONE_MS:
         return False
     return any(other.part == health.part and real - other.at <= SILENT_MS for other in others)

@@ -6,9 +6,8 @@ from typing import Any
 
 import structlog
 from confluent_kafka import Consumer, KafkaException, TopicPartition
-from confluent_kafka.admin import AdminClient
 
-from insula.bus.kafka_client import Link, admin_client, answers, error_of, few_arenas, unavailable
+from insula.bus.kafka_client import Administration, Link, admin_client, answers, error_of, few_arenas, unavailable
 from insula.bus.kafka_clock import BrokerClock
 from insula.bus.kafka_group import partitions_of
 from insula.bus.kafka_offsets import Offsets
@@ -55,18 +54,18 @@ class KafkaBus:
         self._memberships: list[KafkaMembership] = []
         self._stopped = True
         self._config = config
-        self._admin: AdminClient
+        self._admin: Administration
 
     async def start(self) -> None:
         """Waits, and says so, until the brokers and the topics are there. Raises InputError when a topic is not kept
-        as it must be."""
+        as it must be, and for settings that no client can work with."""
         few_arenas()
         self._admin = admin_client(self._config)
-        told = ""
+        told = set()
         while (missing := await self._missing()) is not None:
-            if missing != told:
+            if missing not in told:
                 log.warning("waiting for Kafka", servers=self.link.servers, why=missing)
-            told = missing
+            told.add(missing)
             await self.clock.real_sleep(WAIT_S)
         self._sender.start()
         self._stopped = False
@@ -78,7 +77,7 @@ class KafkaBus:
             cluster = await asyncio.wrap_future(self._admin.describe_cluster(request_timeout=WAIT_S))
             found = await KafkaTopics(self._admin, self.clock).find()
         except KafkaException as exception:
-            return f"no broker answers ({error_of(exception).name()})"
+            return f"no broker answers: {self._admin.why(error_of(exception))}"
         except Unavailable as error:
             return str(error)
         if faults := faults_at_start(found):
@@ -183,7 +182,7 @@ class KafkaBus:
             if before:
                 await answers(self._admin.delete_records(before, request_timeout=ANSWER_S))
         except KafkaException as exception:
-            raise unavailable(error_of(exception)) from exception
+            raise unavailable(error_of(exception), self._admin) from exception
 
     def handled_at(self) -> Mapping[str, int]:
         """Of each reader, when the last record was produced that it has dealt with (ms, real time; 0: none)."""

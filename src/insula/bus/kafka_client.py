@@ -3,6 +3,7 @@
 import asyncio
 import ctypes
 import logging
+import re
 from collections.abc import Mapping
 from concurrent.futures import Future
 from contextlib import suppress
@@ -12,7 +13,7 @@ import structlog
 from confluent_kafka import KafkaError, KafkaException
 from confluent_kafka.admin import AdminClient
 
-from insula.errors import Unavailable
+from insula.errors import InputError, Unavailable
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -37,6 +38,7 @@ AWAY = (
     KafkaError._SSL,
     KafkaError._RESOLVE,
 )
+NO_ANSWER = (KafkaError._TIMED_OUT, KafkaError._TRANSPORT)
 
 
 class Link:
@@ -44,7 +46,7 @@ class Link:
 
     def __init__(self, config: Mapping[str, Any]) -> None:
         self._config = config
-        self._away = ""
+        self._away: set[str] = set()
 
     def config(self, **more: Any) -> dict[str, Any]:
         """The settings of a client; names with ``_`` for ``.``."""
@@ -56,14 +58,40 @@ class Link:
         return str(self._config["bootstrap.servers"])
 
     def failed(self, error: KafkaError) -> None:
-        if error.code() in AWAY and self._away != error.name():
-            self._away = error.name()
-            log.warning("Kafka does not answer; trying on", servers=self.servers, why=error.str())
+        if error.code() in AWAY and error.name() not in self._away:
+            self._away.add(error.name())
+            log.warning("Kafka does not answer; trying on", servers=self.servers, why=reason(error))
 
     def works(self) -> None:
         if self._away:
-            self._away = ""
+            self._away.clear()
             log.info("Kafka answers again", servers=self.servers)
+
+
+class Administration(AdminClient):
+    """For asking and telling brokers. Remembers what a server last said against it: an answer that does not come is
+    told as a timeout, be it because of a wrong password."""
+
+    def __init__(self, config: Mapping[str, Any]) -> None:
+        self._refused = ""
+        own: dict[str, Any] = {"logger": LIBRARY_LOG, "error_cb": self._failed}
+        super().__init__({**COMMON, **config, **own})
+
+    def _failed(self, error: KafkaError) -> None:
+        if error.code() != KafkaError._ALL_BROKERS_DOWN:  # it follows each of the others, and says less
+            self._refused = reason(error)
+
+    def why(self, error: KafkaError) -> str:
+        self.poll(0)
+        return self._refused or error.name() if error.code() in NO_ANSWER else reason(error)
+
+
+_TIMES = re.compile(r" \(after \d+ms in state [^)]*\)$")
+
+
+def reason(error: KafkaError) -> str:
+    """What librdkafka says, with the server, and without what differs each time."""
+    return f"{_TIMES.sub('', error.str())} ({error.name()})"
 
 
 M_ARENA_MAX = -8
@@ -77,20 +105,26 @@ def few_arenas() -> None:
         ctypes.CDLL(None).mallopt(M_ARENA_MAX, 2)
 
 
-_admins: dict[frozenset[tuple[str, Any]], AdminClient] = {}
+_admins: dict[frozenset[tuple[str, Any]], Administration] = {}
 
 
-def admin_client(config: Mapping[str, Any]) -> AdminClient:
-    """For asking and telling brokers; one of each ``config``, kept for the life of the process: librdkafka aborts it
-    when a client is released by the client's own thread, which is where a garbage collection may happen to run."""
+def admin_client(config: Mapping[str, Any]) -> Administration:
+    """One of each ``config``, kept for the life of the process: librdkafka aborts it when a client is released by the
+    client's own thread, which is where a garbage collection may happen to run. Raises InputError for settings that
+    librdkafka refuses."""
     key = frozenset(config.items())
     if key not in _admins:
-        _admins[key] = AdminClient(dict[str, Any](COMMON) | {**config, "logger": LIBRARY_LOG})
+        try:
+            _admins[key] = Administration(config)
+        except KafkaException as exception:
+            raise InputError(f"bus: {error_of(exception).str()}") from exception
     return _admins[key]
 
 
-def unavailable(error: KafkaError | None) -> Unavailable:
-    return Unavailable(f"Kafka: {error.str() if error is not None else 'no answer'}")
+def unavailable(error: KafkaError | None, admin: Administration | None = None) -> Unavailable:
+    if error is None:
+        return Unavailable("Kafka: no answer")
+    return Unavailable(f"Kafka: {admin.why(error) if admin is not None else error.str()}")
 
 
 def error_of(exception: KafkaException) -> KafkaError:

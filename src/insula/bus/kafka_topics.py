@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 from confluent_kafka import KafkaError, KafkaException, TopicCollection
 from confluent_kafka.admin import (
-    AdminClient,
     AlterConfigOpType,
     ConfigEntry,
     ConfigResource,
@@ -13,7 +12,7 @@ from confluent_kafka.admin import (
     ResourceType,
 )
 
-from insula.bus.kafka_client import answers, error_of, unavailable
+from insula.bus.kafka_client import Administration, answers, error_of, unavailable
 from insula.bus.topics import TOPICS, Topic
 from insula.clock import Clock
 from insula.errors import InputError
@@ -36,7 +35,7 @@ class KafkaTopics:
     """``replication``: brokers that hold each record; ``retention_h``: hours that records of ``knx``, ``zwave`` and
     ``events`` are kept."""
 
-    def __init__(self, admin: AdminClient, clock: Clock, *, replication: int = 1, retention_h: float = 72) -> None:
+    def __init__(self, admin: Administration, clock: Clock, *, replication: int = 1, retention_h: float = 72) -> None:
         self._admin = admin
         self._clock = clock
         self._replication = replication
@@ -48,7 +47,7 @@ class KafkaTopics:
             described = {name: topic for name in TOPICS if (topic := await self._describe(name)) is not None}
             settings = await self._settings(described)
         except KafkaException as exception:
-            raise unavailable(error_of(exception)) from exception
+            raise unavailable(error_of(exception), self._admin) from exception
         return {name: Found(*described[name], settings[name]) for name in described}
 
     async def _describe(self, name: str) -> tuple[int, int] | None:
@@ -96,7 +95,7 @@ class KafkaTopics:
             error = error_of(exception)
             if error.code() == KafkaError.INVALID_REPLICATION_FACTOR:
                 raise InputError(f"bus.replication = {self._replication}: {error.str()}") from exception
-            raise unavailable(error) from exception
+            raise unavailable(error, self._admin) from exception
         while done and await self.check():
             await self._clock.real_sleep(SEEN_S)
         return done

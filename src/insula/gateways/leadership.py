@@ -1,13 +1,18 @@
 """Which of the processes that serve a gateway drives it: one at a time, the others stand by, warm."""
 
 from collections.abc import Awaitable, Callable, Sequence
+from typing import Final
 
 import structlog
 
 from insula.bus.port import Bus, Membership, Partition, Positions
 from insula.bus.topics import STATE
+from insula.clock import Clock
 
 log = structlog.get_logger("insula.gateways")
+
+AWAY_S: Final = 10.0
+"""Who gives way stays out of the group for so long (real time): more than a session, in which another takes over."""
 
 
 class Leadership:
@@ -19,6 +24,7 @@ class Leadership:
         gateway_id: str,
         topics: Sequence[str],
         bus: Bus,
+        clock: Clock,
         *,
         gained: Callable[[Positions], Awaitable[None]],
         lost: Callable[[], None],
@@ -27,6 +33,7 @@ class Leadership:
         self._gateway_id = gateway_id
         self._topics = topics
         self._bus = bus
+        self._clock = clock
         self._gained = gained
         self._lost = lost
         self._membership: Membership | None = None
@@ -46,6 +53,13 @@ class Leadership:
         if self._membership is not None:
             await self._membership.close()
 
+    async def give_way(self) -> None:
+        """Let another drive. Returns when that has had its time, and this process stands by, or drives again."""
+        self._stand_by()
+        await self.close()
+        await self._clock.real_sleep(AWAY_S)
+        await self.open()
+
     async def _assigned(self, partitions: Sequence[Partition]) -> None:
         begin = await self._bus.end_positions(self._topics)
         self.leads = True
@@ -53,6 +67,9 @@ class Leadership:
         await self._gained(begin)
 
     async def _revoked(self, partitions: Sequence[Partition]) -> None:
+        self._stand_by()
+
+    def _stand_by(self) -> None:
         self.leads = False
         log.warning("stands by", gateway=self._gateway_id)
         self._lost()

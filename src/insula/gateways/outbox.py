@@ -8,10 +8,11 @@ from typing import Final
 import structlog
 
 from insula.bus.channel import Channel
+from insula.bus.health import STANDBY
 from insula.clock import Clock
 from insula.errors import InputError, Unavailable
 from insula.gateways.standby import Untold
-from insula.messages import BusMessage, CommandResult, Reading
+from insula.messages import BusMessage, CommandResult, Health, Reading
 
 log = structlog.get_logger("insula.gateways")
 
@@ -25,8 +26,8 @@ DOUBT_S: Final = 0.2
 
 
 class Outbox:
-    """Who drives the gateway tells all of it, while that is ``certain``. Who stands by tells only what it did itself
-    (results), and keeps its readings until the one that drives has told the same."""
+    """Who drives the gateway tells all of it, while that is ``certain``. Who stands by tells only of itself (results of
+    what it did, its health), and keeps its readings until the one that drives has told the same."""
 
     def __init__(self, channel: Channel, clock: Clock, certain: Callable[[], bool] = lambda: True) -> None:
         self.untold = Untold()
@@ -66,6 +67,8 @@ class Outbox:
     def _keep(self, message: BusMessage) -> bool:
         """Whether it is not to be told now."""
         if self._leads or isinstance(message, CommandResult):
+            return False
+        if isinstance(message, Health) and message.part == STANDBY:
             return False
         if isinstance(message, Reading) and not message.resend:
             self.untold.add([message])

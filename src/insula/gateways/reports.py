@@ -45,6 +45,8 @@ class Reports:
 
     def disconnected(self, why: str) -> None:
         """Nothing is queued for a link that is down, and nothing is known any more."""
+        if self._state.gate.connected:
+            self._state.down_since = self._clock.real()
         self._state.gate.connected, self._state.why = False, why
         log.warning("disconnected", gateway=self._state.values.gateway_id, why=why)
         self._commands.drop(reasons.NOT_CONNECTED)

@@ -12,6 +12,7 @@ import structlog
 
 from insula.bus.channel import Channel, Reader, Received
 from insula.bus.codec import RESULT
+from insula.bus.health import STANDBY, standby_name
 from insula.bus.port import Positions, Record, Start
 from insula.bus.topics import EVENTS, STATE
 from insula.clock import Clock
@@ -22,6 +23,7 @@ from insula.gateways.load import BusLoad
 from insula.gateways.outbox import LOT, Outbox
 from insula.gateways.port import FieldBus
 from insula.gateways.reports import Reports
+from insula.gateways.standby import Reserve
 from insula.gateways.state import GatewayState
 from insula.gateways.values import LastValues
 from insula.messages import (
@@ -42,6 +44,9 @@ RESEND_S: Final = 5.0
 """Every value again, from memory (building's clock)."""
 HEALTH_S: Final = 5.0
 RESTART_S: Final = 1.0
+LOOK_S: Final = 1.0
+PATIENCE_MS: Final = 5_000
+"""Who drives and has no link for so long (real time) gives way to one that has."""
 LEASE: Final = "lease/"
 ROOM: Final = "room/"
 SETTINGS: Final = "settings/"
@@ -68,11 +73,13 @@ class GatewayRunner:
         self._field_bus = field_bus
         self._channel = channel
         self._clock = clock
+        self._instance = instance
         self._name = f"gateway {gateway_id} {instance}"
+        self._reserve = Reserve(gateway_id, instance)
         self._state = GatewayState(LastValues(gateway_id))
         self._load = BusLoad()
         self._leadership = Leadership(
-            gateway_id, [protocol, EVENTS.name], channel.bus, gained=self._take_over, lost=self._hand_over
+            gateway_id, [protocol, EVENTS.name], channel.bus, clock, gained=self._take_over, lost=self._hand_over
         )
         may_send = self._leadership.certain
         self._outbox = Outbox(channel, clock, may_send)
@@ -88,13 +95,14 @@ class GatewayRunner:
         await self._channel.devices.complete()
         changed = asyncio.Event()
         stop_listening = self._channel.devices.on_change(changed.set)
+        self._state.down_since = self._clock.real()
         try:
             await self._leadership.open()
             if not self._leadership.leads:
                 self._outbox.stand_by()
             start: Start = self._first if self._leadership.leads else "end"
             commands = await self._read([self._protocol, EVENTS.name], start, self._concerns_us)
-            state = await self._read([STATE.name], "beginning", _concerns_gateways)
+            state = await self._read([STATE.name], "beginning", self._concerns_gateways)
             await self._catch_up(state)
             await self._serve_devices()
             async with asyncio.TaskGroup() as tasks:
@@ -107,6 +115,7 @@ class GatewayRunner:
                     self._follow_commands(commands),
                     self._resend(),
                     self._report_health(),
+                    self._give_way(),
                 ):
                     tasks.create_task(work)
         finally:
@@ -132,6 +141,17 @@ class GatewayRunner:
     def _hand_over(self) -> None:
         self._commands.drop(reasons.HANDED_OVER)
         self._outbox.stand_by()
+        self._tell_health()
+
+    async def _give_way(self) -> None:
+        """A link that is down drives nothing, while another process may have one that is up."""
+        while True:
+            await self._clock.real_sleep(LOOK_S)
+            real = self._clock.real()
+            down = not self._state.gate.connected and real - self._state.down_since >= PATIENCE_MS
+            if down and self._leadership.leads and self._reserve.ready(real):
+                log.warning("gives way: another has a link", gateway=self._gateway_id, why=self._state.why)
+                await self._leadership.give_way()
 
     def _concerns_us(self, record: Record) -> bool:
         """Readings have the header ``point`` (those of 2020's programs have not): who drives needs none of them."""
@@ -185,6 +205,8 @@ class GatewayRunner:
                     gate.settings = settings
                 case RoomRecord() as room:
                     gate.room(room.room_id, room.mode)
+                case Health() as health:
+                    self._reserve.heard(health)
                 case None if (device := received.record.key.removeprefix(LEASE)).isdecimal():
                     gate.release(int(device), self._clock.now())
 
@@ -245,10 +267,13 @@ class GatewayRunner:
             await self._clock.real_sleep(HEALTH_S)
 
     def _tell_health(self) -> None:
+        """Of the gateway, who drives it; of itself, who stands by."""
+        drives = self._leadership.leads
         self._outbox.put(
             Health(
-                part="gateway",
-                instance=self._gateway_id,
+                part="gateway" if drives else STANDBY,
+                instance=self._gateway_id if drives else standby_name(self._gateway_id, self._instance),
+                driven_by=self._instance if drives else "",
                 at=self._clock.real(),
                 status="ok" if self._state.gate.connected else "degraded",
                 why=self._state.why,
@@ -268,6 +293,5 @@ class GatewayRunner:
             "dropped": self._outbox.dropped,
         }
 
-
-def _concerns_gateways(record: Record) -> bool:
-    return record.key.startswith((LEASE, ROOM, SETTINGS))
+    def _concerns_gateways(self, record: Record) -> bool:
+        return record.key.startswith((LEASE, ROOM, SETTINGS, self._reserve.keys))

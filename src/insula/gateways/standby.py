@@ -1,11 +1,13 @@
-"""What who stands by keeps for the day on which it drives the gateway: what it heard and the driver has not told."""
+"""Who stands by at a gateway, and what it keeps for the day on which it drives: what the driver has not told."""
 
 from collections import deque
 from collections.abc import Iterable
 from typing import Final
 
+from insula.bus.health import SILENT_MS, STANDBY, standby_name
+from insula.bus.keys import health_key
 from insula.gateways.values import Key
-from insula.messages import Reading
+from insula.messages import Health, Reading
 
 LIMIT: Final = 1000
 """Untold readings kept of one point: the newest. More than a driver can owe before it is replaced."""
@@ -41,3 +43,20 @@ class Untold:
         owed = [one for kept in self._readings.values() for one in kept if real - one.at <= OWED_MS]
         self._readings.clear()
         return sorted(owed, key=lambda reading: reading.at)
+
+
+class Reserve:
+    """The processes that stand by at a gateway, as the driver hears of them. ``keys``: what begins their keys."""
+
+    def __init__(self, gateway_id: str, process: str) -> None:
+        self.keys = health_key(STANDBY, standby_name(gateway_id, ""))
+        self._own = standby_name(gateway_id, process)
+        self._last: dict[str, Health] = {}
+
+    def heard(self, health: Health) -> None:
+        self._last[health.instance] = health
+
+    def ready(self, real: int) -> bool:
+        """Whether another has a link that is up (``real``: now, ms)."""
+        others = (health for name, health in self._last.items() if name != self._own)
+        return any(other.status == "ok" and real - other.at <= SILENT_MS for other in others)

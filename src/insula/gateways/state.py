@@ -54,6 +54,8 @@ class GatewayState:
     why: str = "connecting"
     connected_at: int = 0
     """Of the link as it is, or was last (ms, building's clock)."""
+    down_since: int = 0
+    """Of a link that is down (ms, real time)."""
 
     def keep(self, devices: Sequence[DeviceRecord]) -> None:
         """These are the gateway's devices now."""

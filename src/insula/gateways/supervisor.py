@@ -7,6 +7,7 @@ from contextlib import suppress
 import structlog
 
 from insula.bus.channel import Channel
+from insula.bus.health import STANDBY, standby_name
 from insula.bus.keys import health_key
 from insula.clock import Clock
 from insula.gateways.port import FieldBus
@@ -19,15 +20,22 @@ PREFIX = "gateway/"
 
 
 class GatewaySupervisor:
-    """A gateway that the building file adds, changes or removes is started, restarted or stopped."""
+    """A gateway that the building file adds, changes or removes is started, restarted or stopped. ``instance``: this
+    process, among those that serve the same gateways."""
 
     def __init__(
-        self, protocol: Protocol, make: Callable[[GatewayRecord], FieldBus], channel: Channel, clock: Clock
+        self,
+        protocol: Protocol,
+        make: Callable[[GatewayRecord], FieldBus],
+        channel: Channel,
+        clock: Clock,
+        instance: str = "1",
     ) -> None:
         self._protocol = protocol
         self._make = make
         self._channel = channel
         self._clock = clock
+        self._instance = instance
         self._running: dict[str, tuple[GatewayRecord, asyncio.Task[None]]] = {}
 
     async def run(self) -> None:
@@ -49,7 +57,8 @@ class GatewaySupervisor:
         if known is not None:
             await self._stop(gateway_id)
         if record is not None:
-            runner = GatewayRunner(gateway_id, self._protocol, self._make(record), self._channel, self._clock)
+            field_bus = self._make(record)
+            runner = GatewayRunner(gateway_id, self._protocol, field_bus, self._channel, self._clock, self._instance)
             log.info("gateway starts", gateway=gateway_id, protocol=self._protocol)
             self._running[gateway_id] = (record, tasks.create_task(runner.run(), name=f"gateway {gateway_id}"))
 
@@ -59,4 +68,5 @@ class GatewaySupervisor:
         with suppress(asyncio.CancelledError):
             await task
         await self._channel.forget("state", health_key("gateway", gateway_id))
+        await self._channel.forget("state", health_key(STANDBY, standby_name(gateway_id, self._instance)))
         log.info("gateway stopped", gateway=gateway_id)

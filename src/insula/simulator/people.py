@@ -1,5 +1,7 @@
-"""Who is in which room when: an office's day with chance, always the same for the same seed, room and day."""
+"""Who is in which room when: a day with chance, always the same for the same seed, room and day. A room's tag says what
+it is used for: ``meeting``, ``guest``; others are offices."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from random import Random
@@ -16,6 +18,12 @@ OUT_MEETINGS, OUT_MINUTES = 3, (15, 75)
 GUESTS_CHANCE, GUESTS = 0.4, (1, 4)
 LATEST = 24 * 60 - 1
 
+MEETINGS, MEETING_PEOPLE = 4, (3, 8)
+"""At most so many in a meeting room on a working day, and of how many people."""
+MEETING_BEGINS, MEETING_MINUTES = range(9 * 60, 17 * 60, 30), (30, 60, 60, 90, 120)
+GUEST_CHANCE, GUEST_BEGINS, GUEST_MINUTES = 0.3, (9 * 60, 14 * 60), (60, 240)
+"""A room for guests stands empty on most days."""
+
 
 @dataclass(frozen=True, slots=True)
 class Stay:
@@ -26,9 +34,13 @@ class Stay:
     people: int
 
 
-def day_plan(seed: int, room: int, day: date) -> tuple[Stay, ...]:
+def day_plan(seed: int, room: int, day: date, use: str = "office") -> tuple[Stay, ...]:
     """A room's day: stays in order, without overlap; empty if nobody comes."""
     chance = Random(f"{seed}/{room}/{day.isoformat()}")
+    return USES.get(use, _office)(chance, day)
+
+
+def _office(chance: Random, day: date) -> tuple[Stay, ...]:
     presence = WORKDAY_PRESENCE if day.weekday() < 5 else WEEKEND_PRESENCE
     if chance.random() >= presence:
         return ()
@@ -40,6 +52,26 @@ def day_plan(seed: int, room: int, day: date) -> tuple[Stay, ...]:
     _absences(people, chance)
     _guests(people, chance)
     return _stays(people)
+
+
+def _meetings(chance: Random, day: date) -> tuple[Stay, ...]:
+    people = [0] * LATEST
+    for _ in range(chance.randint(0, MEETINGS) if day.weekday() < 5 else 0):
+        begin, minutes, count = (
+            chance.choice(MEETING_BEGINS),
+            chance.choice(MEETING_MINUTES),
+            chance.randint(*MEETING_PEOPLE),
+        )
+        if not any(people[begin : begin + minutes]):
+            people[begin : begin + minutes] = [count] * minutes
+    return _stays(people)
+
+
+def _guest(chance: Random, day: date) -> tuple[Stay, ...]:
+    if day.weekday() >= 5 or chance.random() >= GUEST_CHANCE:
+        return ()
+    begin = chance.randint(*GUEST_BEGINS)
+    return (Stay(begin, begin + chance.randint(*GUEST_MINUTES), 1),)
 
 
 def _lunch(people: list[int], chance: Random) -> None:
@@ -76,11 +108,17 @@ def _stays(people: list[int]) -> tuple[Stay, ...]:
     return tuple(stays)
 
 
+USES = {"meeting": _meetings, "guest": _guest}
+"""Kinds of use beside the office, by the room's tag."""
+
+
 class Timetable:
     """How many people are in a room at a moment; remembers the plans of the day asked for last."""
 
-    def __init__(self, seed: int, time_zone: str) -> None:
+    def __init__(self, seed: int, time_zone: str, uses: Mapping[int, str] | None = None) -> None:
+        """``uses``: of rooms by number that are no offices."""
         self._seed = seed
+        self._uses = uses or {}
         self._zone = ZoneInfo(time_zone)
         self._day = date.min
         self._plans: dict[int, tuple[Stay, ...]] = {}
@@ -96,5 +134,5 @@ class Timetable:
             self._plans.clear()
         plan = self._plans.get(room)
         if plan is None:
-            plan = self._plans[room] = day_plan(self._seed, room, day)
+            plan = self._plans[room] = day_plan(self._seed, room, day, self._uses.get(room, "office"))
         return next((stay.people for stay in plan if stay.begin <= minute < stay.end), 0)

@@ -9,7 +9,7 @@ from insula.clock import Clock
 from insula.errors import InputError
 from insula.simulator import climate, daylight
 from insula.simulator.climate import Weather
-from insula.simulator.people import Timetable
+from insula.simulator.people import USES, Timetable
 from insula.simulator.physical import RoomWorld
 from insula.simulator.truth import RoomTruth, TruthLog, room_truth
 
@@ -40,7 +40,14 @@ class World:
     """Rooms by number. ``moment`` is the building's time up to which everything is computed."""
 
     def __init__(
-        self, plan: BuildingPlan, clock: Clock, seed: int = 1, *, log: TruthLog | None = None, tick_s: float = 1.0
+        self,
+        plan: BuildingPlan,
+        clock: Clock,
+        seed: int = 1,
+        *,
+        log: TruthLog | None = None,
+        tick_s: float = 1.0,
+        substep_s: float = SUBSTEP_S,
     ) -> None:
         self.plan = plan
         self.clock = clock
@@ -49,11 +56,13 @@ class World:
         self.devices: list[Device] = []
         self.log = log
         self.tick_s = tick_s
+        self.substep_s = substep_s
         self.moment = clock.now()
         self.sun = 0.0
         """° over the horizon."""
         self.weather = Weather(0.0, 0.0, 0.0, 0.0)
-        self._timetable = Timetable(seed, plan.settings.time_zone)
+        uses = {room.number: tag for room in plan.rooms for tag in room.tags if tag in USES}
+        self._timetable = Timetable(seed, plan.settings.time_zone, uses)
         self._minute = -1
         self._local = date.min, 0
 
@@ -66,7 +75,7 @@ class World:
                 await self.clock.real_sleep(left)
             now = self.clock.now()
             while self.moment < now:
-                self._advance(min(SUBSTEP_S, (now - self.moment) / 1000))
+                self._advance(min(self.substep_s, (now - self.moment) / 1000))
                 await asyncio.sleep(0)
 
     def step(self, seconds: float) -> None:
@@ -74,8 +83,8 @@ class World:
         if seconds <= 0:
             self._advance(0.0)
         while seconds > 0:
-            self._advance(min(SUBSTEP_S, seconds))
-            seconds -= SUBSTEP_S
+            self._advance(min(self.substep_s, seconds))
+            seconds -= self.substep_s
 
     def hold(self, number: int, **values: float | None) -> None:
         """Keep these values of a room as they are set, at once; None lets one go. InputError if there is no such

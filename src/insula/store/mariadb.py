@@ -15,13 +15,23 @@ ANSWER_S = 60
 """A server that says nothing for so long is taken for lost; it may have been halted for a while."""
 WAIT_FOR_LOCK_S = 5
 """So long a statement waits for another transaction's row; then the whole transaction is rolled back."""
+IDLE_WRITE_S = 10
+"""A process that was halted within a transaction, or within the sending of a statement, holds its rows for so long:
+then the server cuts it off, and what it wrote is rolled back. One that works takes some 100 ms between statements."""
+IDLE_READ_S = 60
+"""The same for one that reads: it holds no rows, but changes of the schema up."""
 WAIT_FOR_UPGRADE_S = 60
 POOL = 5
 
-_SESSION = (
-    f"SET time_zone = '+00:00', sql_mode = 'TRADITIONAL', innodb_lock_wait_timeout = {WAIT_FOR_LOCK_S}",
-    "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
-)
+
+def _session() -> tuple[str, ...]:
+    """MySQL has no limit for idle transactions: for it that part is a comment."""
+    return (
+        "SET time_zone = '+00:00', sql_mode = 'TRADITIONAL',"
+        f" innodb_lock_wait_timeout = {WAIT_FOR_LOCK_S}, net_read_timeout = {IDLE_WRITE_S} /*M!100300 ,"
+        f" idle_write_transaction_timeout = {IDLE_WRITE_S}, idle_readonly_transaction_timeout = {IDLE_READ_S} */",
+        "SET SESSION TRANSACTION ISOLATION LEVEL REPEATABLE READ",
+    )
 
 
 class MariaDb:
@@ -66,7 +76,7 @@ class MariaDb:
 
 def _prepare(connection: Any, _record: object) -> None:
     cursor = connection.cursor()
-    for statement in _SESSION:
+    for statement in _session():
         cursor.execute(statement)
     cursor.close()
 
