@@ -115,10 +115,7 @@ def test_a_dead_devices_values_are_stale_until_it_is_alive(values: LastValues) -
     ]
     assert values.dead(7, REAL) == []
     back = values.alive(7, 5000, REAL)
-    assert [(one.point, one.quality, one.seen_at) for one in back] == [
-        ("temperature", "good", 5000),
-        ("position", "uncertain", 5000),
-    ]
+    assert [(one.point, one.quality, one.seen_at) for one in back] == [("temperature", "good", 5000)]
     assert [one.changed_at for one in back] == [1000, 1000]
 
 

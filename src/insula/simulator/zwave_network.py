@@ -108,14 +108,14 @@ class Dimmer:
                 return
             self.target = None
             self._tell(report)
-        elif self._level() != self.told:  # somebody at the wall
+        elif self.level() != self.told:  # somebody at the wall
             self._tell(report)
 
-    def _level(self) -> int:
+    def level(self) -> int:
         return min(MAX_LEVEL, round(self.lamp.level))
 
     def _tell(self, report: Report) -> None:
-        self.told = self._level()
+        self.told = self.level()
         report(LEVEL, self.told)
 
 
@@ -132,6 +132,7 @@ class VirtualZwaveNetwork:
                 if device.type == "zwave" and device.gateway_id == gateway_id and device.node_id is not None:
                     self._add(device, device.node_id, rooms[room.number])
         server.on_set.append(self._take)
+        server.on_poll.append(self._answer)
 
     def _add(self, device: DevicePlan, node_id: int, room: RoomWorld) -> None:
         if any(point.role in ("level", "position", "switch") for point in device.points):
@@ -156,7 +157,7 @@ class VirtualZwaveNetwork:
         """So many seconds have passed; 0: only what changed is told."""
         for node_id, device in self.devices.items():
             node = self.server.nodes.get(node_id)
-            if node is not None and not node.silent:
+            if node is not None and (isinstance(device, Multisensor) or not node.silent):  # it feels, and is not heard
                 device.step(seconds, partial(self.server.report, node_id))
 
     # --- faults: see ZwaveServer
@@ -178,6 +179,14 @@ class VirtualZwaveNetwork:
 
     def restore(self) -> None:
         self.server.restore()
+
+    def _answer(self, node: VirtualNode, value_id: str) -> None:
+        device = self.devices.get(node.node_id)
+        if isinstance(device, Multisensor) and value_id in (MOTION, MOTION_STATUS):
+            moves = bool(device.motion)
+            self._set(node.node_id, value_id, moves if value_id == MOTION else MOTION_DETECTED if moves else 0)
+        elif isinstance(device, Dimmer) and value_id == LEVEL:
+            self._set(node.node_id, value_id, device.level())
 
     def _take(self, node: VirtualNode, value_id: str, value: object) -> None:
         device = self.devices.get(node.node_id)
