@@ -66,8 +66,11 @@ class Multisensor:
     def step(self, seconds: float, report: Report) -> None:
         self.since_cycle += seconds
         self.since_battery += seconds
-        self.since_people = 0.0 if self.room.people > 0 else self.since_people + seconds
-        self._move(report)
+        before = self.motion
+        self.feel(seconds)
+        if self.motion != before:
+            report(MOTION, self.motion)
+            report(MOTION_STATUS, MOTION_DETECTED if self.motion else 0)
         due = self.since_cycle >= CYCLE_S
         for value_id, (feel, changed) in MEASURED.items():
             now = feel(self.room)
@@ -80,12 +83,10 @@ class Multisensor:
             self.since_battery = 0.0
             report(BATTERY, 95)
 
-    def _move(self, report: Report) -> None:
-        motion = self.since_people < CLEAR_S
-        if motion != self.motion:
-            self.motion = motion
-            report(MOTION, motion)
-            report(MOTION_STATUS, MOTION_DETECTED if motion else 0)
+    def feel(self, seconds: float) -> None:
+        """Whether somebody moves: also while nobody hears it, and then nobody is ever told."""
+        self.since_people = 0.0 if self.room.people > 0 else self.since_people + seconds
+        self.motion = self.since_people < CLEAR_S
 
 
 @dataclass(slots=True)
@@ -157,7 +158,9 @@ class VirtualZwaveNetwork:
         """So many seconds have passed; 0: only what changed is told."""
         for node_id, device in self.devices.items():
             node = self.server.nodes.get(node_id)
-            if node is not None and (isinstance(device, Multisensor) or not node.silent):  # it feels, and is not heard
+            if node is not None and node.silent and isinstance(device, Multisensor):
+                device.feel(seconds)
+            elif node is not None and not node.silent:
                 device.step(seconds, partial(self.server.report, node_id))
 
     # --- faults: see ZwaveServer

@@ -65,6 +65,7 @@ class Network:
         self._strangers: set[int] = set()
         self._missed: set[int] = set()
         """Nodes that are, or were, away: what they told meanwhile nobody has heard."""
+        self._back = asyncio.Event()
         self._since = clock.real()
 
     def open(self, devices: Sequence[DeviceRecord]) -> None:
@@ -148,7 +149,20 @@ class Network:
                     await self._ping(node)
                 if self._is_back(node) and self._up.may_send():
                     await self._ask(node)
-            await self._clock.sleep(CHECK_S)
+            await self._until_next_look()
+
+    async def _until_next_look(self) -> None:
+        """Or until a node that was away gives a sign of life."""
+        self._back.clear()
+        waits: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(self._clock.sleep(CHECK_S)),
+            asyncio.ensure_future(self._back.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
 
     def _is_back(self, node: Node) -> bool:
         """Whether it was away, and is no longer."""
@@ -283,6 +297,8 @@ class Network:
 
     def _alive(self, node: Node) -> None:
         self._seen[node.node_id] = self._clock.real()
+        if node.node_id in self._missed:
+            self._back.set()
         for device in self._devices.get(node.node_id, ()):
             self._up.alive(device.device_id)
 
