@@ -115,8 +115,11 @@ def test_a_dead_devices_values_are_stale_until_it_is_alive(values: LastValues) -
     ]
     assert values.dead(7, REAL) == []
     back = values.alive(7, 5000, REAL)
-    assert [(one.point, one.quality, one.seen_at) for one in back] == [("temperature", "good", 5000)]
-    assert [one.changed_at for one in back] == [1000]
+    assert [(one.point, one.quality, one.seen_at) for one in back] == [
+        ("temperature", "good", 5000),
+        ("position", "uncertain", 5000),
+    ]
+    assert [one.changed_at for one in back] == [1000, 1000]
     assert report(values, "position", 40, 6000).quality == "good"
 
 
@@ -127,7 +130,7 @@ def test_what_a_silent_device_tells_only_when_it_changes_counts_when_it_is_told_
     report(values, "temperature", 21, 1000)
     assert values.alive(7, 1_700_000, REAL) == []
     back = values.alive(7, 3_600_000, REAL)
-    assert [(one.point, one.quality) for one in back] == [("motion", "stale")]
+    assert [(one.point, one.quality) for one in back] == [("motion", "uncertain")]
     assert values.alive(7, 3_700_000, REAL) == []
     assert report(values, "motion", 1, 3_800_000).quality == "good"
 

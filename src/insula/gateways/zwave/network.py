@@ -145,6 +145,8 @@ class Network:
         """Asks the nodes that are quiet, and those that are back, one after the other, for ever."""
         while True:
             for node in list(self._controller.nodes.values()):
+                if self._is_away(node):
+                    self._missed.add(node.node_id)
                 if self._is_quiet(node) and self._up.may_send():
                     await self._ping(node)
                 if self._is_back(node) and self._up.may_send():
@@ -166,10 +168,11 @@ class Network:
 
     def _is_back(self, node: Node) -> bool:
         """Whether it was away, and is no longer."""
-        if self._clock.now() - self._clock.building(self._seen.get(node.node_id, 0)) >= AWAY_S * 1000:
-            self._missed.add(node.node_id)
-            return False
-        return node.node_id in self._missed and node.status is not NodeStatus.DEAD
+        return node.node_id in self._missed and node.status is not NodeStatus.DEAD and not self._is_away(node)
+
+    def _is_away(self, node: Node) -> bool:
+        seen = self._clock.building(self._seen.get(node.node_id, 0))
+        return self._clock.now() - seen >= AWAY_S * 1000
 
     async def _ask(self, node: Node) -> None:
         """For what it tells only when that changes; what is not answered is asked again at the next look."""
