@@ -43,9 +43,11 @@ format: .venv/developing ## put the code into its form
 bench: .venv/developing ## what the README claims, measured; writes bench/results.json
 	@$(BIN)/python -m bench $(ARGS)
 
-chaos: .venv/developing ## 24 simulated hours with cuts and dead sensors; 50 rounds of kill -9 and halts (ARGS="--rounds 50")
+chaos: .venv/developing ## 10,000 histories, 1,000 moves, 24 hours of faults; rounds of kill -9 (ARGS="--rounds 50")
 	@scripts/services.sh
-	@$(BIN)/python -m bench.chaos
+	@$(BIN)/python -m bench.histories
+	@$(BIN)/python -m bench.mixed_moves
+	@$(BIN)/python -m bench.chaos 1 2 3
 	@PYTHONPATH=. $(BIN)/python -m bench.faults $(ARGS)
 
 constraints: ## pin what a new environment gets today

@@ -11,6 +11,8 @@ from typing import Protocol
 
 LOOK_AGAIN_S = 0.5
 """Somebody may set the machine's clock meanwhile: who sleeps notices within so long (real time)."""
+SET_BY_S = 0.5
+"""A clock that is corrected by less in one go was not set: machines that are told the time do that all day."""
 
 
 class Clock(Protocol):
@@ -31,6 +33,9 @@ class Clock(Protocol):
         """For so many seconds of the building's time."""
 
     async def real_sleep(self, seconds: float) -> None: ...
+
+    async def was_set(self) -> None:
+        """Until somebody sets it, forwards or back."""
 
 
 class SystemClock:
@@ -61,6 +66,17 @@ class SystemClock:
     async def real_sleep(self, seconds: float) -> None:
         await asyncio.sleep(seconds)
 
+    async def was_set(self) -> None:
+        ahead, before = _ahead_s(), _ahead_s()
+        while abs(ahead - before) < SET_BY_S:
+            await asyncio.sleep(LOOK_AGAIN_S)
+            ahead, before = _ahead_s(), ahead
+
+
+def _ahead_s() -> float:
+    """How far the machine's clock is ahead of the one that nobody can set."""
+    return time.time() - time.monotonic()
+
 
 class ManualClock:
     """A clock that stands until told to go on: for tests and rehearsals. Both of its times advance together."""
@@ -69,6 +85,7 @@ class ManualClock:
         self._now = start
         self._sleepers: list[tuple[int, int, asyncio.Future[None]]] = []
         self._count = 0
+        self._set = asyncio.Event()
 
     def now(self) -> int:
         return self._now
@@ -94,6 +111,9 @@ class ManualClock:
     async def real_sleep(self, seconds: float) -> None:
         await self.sleep(seconds)
 
+    async def was_set(self) -> None:
+        await self._set.wait()
+
     async def advance(self, seconds: float) -> None:
         """Go on by ``seconds``, waking each sleeper at its moment and letting what it wakes settle."""
         end = self._now + round(seconds * 1000)
@@ -109,6 +129,8 @@ class ManualClock:
         """Somebody sets the clock, forwards or back: nothing has happened in between."""
         self._now += round(seconds * 1000)
         self._wake()
+        self._set.set()
+        self._set.clear()
         await settle()
 
     def _wake(self) -> bool:

@@ -1,14 +1,12 @@
 """Readings in, commands out: the controller on an in-memory bus, nothing else running."""
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 
 import msgspec
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from insula.building.rules import load_ruleset
 from insula.building.state import SETTLE_MS
@@ -538,83 +536,3 @@ async def test_a_device_more_is_served(it: Flow) -> None:
     await it.clock.advance(SETTLE_MS / 1000)
     (command,) = it.commands()
     assert (command.device_id, command.value) == (7, 90)
-
-
-# --- any history
-
-STEPS = st.one_of(
-    st.tuples(st.just("motion"), st.sampled_from([0, 1])),
-    st.tuples(st.just("humidity"), st.sampled_from([30, 50, 51])),
-    st.tuples(st.just("illuminance"), st.sampled_from([0, 20, 21, 300])),
-    st.tuples(st.just("valve"), st.sampled_from([10, 50, 90])),
-    st.tuples(st.just("level"), st.sampled_from([0, 90])),
-    st.tuples(st.just("advance"), st.sampled_from([1, 29, 61, 600, 1800, 3600])),
-    st.tuples(st.just("answer"), st.sampled_from(["done", "refused", "failed"])),
-    st.tuples(st.just("hand"), st.sampled_from([0, 40, 100])),
-    st.tuples(st.just("switch"), st.sampled_from([0, 100])),
-)
-
-
-async def lived(steps: Sequence[tuple[str, object]]) -> list[tuple[str, str, float, int]]:
-    """The commands of a history, checked as they come."""
-    sent: list[tuple[str, str, float, int]] = []
-    open_: dict[int, Command] = {}
-    leased: dict[int, int] = {}
-    fresh: dict[str, int] = {}
-
-    async with flow() as it:
-
-        def look() -> None:
-            for message in it.heard:
-                if isinstance(message, Lease):
-                    leased[message.device_id] = message.until
-                elif isinstance(message, Command) and message.origin.kind == "rule":
-                    old = open_.get(message.device_id)
-                    assert old is None or old.expires_at <= message.at
-                    ended = f"lease/{message.device_id}" in it.ended  # early: the room is empty
-                    assert ended or leased.get(message.device_id, 0) <= message.at
-                    open_[message.device_id] = message
-                    sent.append((message.id, message.point, message.value, message.at))
-                elif isinstance(message, Decision):
-                    for name, value in message.values.items():
-                        role = {"occupied": "motion"}.get(name, name)
-                        assert role not in QUIET or fresh[role] + 30 * MINUTE > message.at, (name, value)
-            it.heard.clear()
-
-        await it.quiet()
-        fresh.update(dict.fromkeys(QUIET, NOON))
-        look()
-        for step, value in steps:
-            match step:
-                case "advance":
-                    await it.clock.advance(value)
-                case "answer":
-                    for device_id in tuple(open_):
-                        await it.answer(open_.pop(device_id), value)
-                case "hand":
-                    open_.pop(RADIATOR, None)
-                    await it.by_hand("valve", value, RADIATOR)
-                case "switch":
-                    await it.report("position", value, origin=SWITCH)
-                case point:
-                    fresh[point] = it.clock.now()
-                    await it.report(point, value)
-            look()
-            assert all(until > it.clock.now() for until in _holding(it, leased))
-    return sent
-
-
-def _holding(it: Flow, leased: dict[int, int]) -> list[int]:
-    """Until when the devices that are still held are held: an ended lease has its tombstone."""
-    for key in it.ended:
-        leased.pop(int(key.partition("/")[2]), None)
-    it.ended.clear()
-    return list(leased.values())
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-@given(st.lists(STEPS, max_size=25))
-def test_any_history(steps: list[tuple[str, object]]) -> None:
-    """Never two open commands for one target, nothing to a held device, no stale value, leases end on time, and the
-    same history gives the same commands."""
-    assert asyncio.run(lived(steps)) == asyncio.run(lived(steps))

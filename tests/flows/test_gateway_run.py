@@ -610,7 +610,11 @@ async def test_a_dead_device_is_stale_until_it_is_alive(kit: GatewayKit) -> None
     await kit.clock.advance(7)
     up.alive(BLIND)
     await settle()
-    assert [one.quality for one in kit.readings("position")] == ["good", "stale", "good"]
+    assert [one.quality for one in kit.readings("position")] == ["good", "stale", "uncertain"], (
+        "it may have moved meanwhile"
+    )
+    await kit.press(42)
+    assert [one.quality for one in kit.readings("position")][-1] == "good"
     assert kit.health.counters["deaths"] == 1
 
 

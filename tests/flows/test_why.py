@@ -137,7 +137,8 @@ async def test_one_press_is_one_entry_though_the_blind_tells_its_way(home: House
     async with asyncio.timeout(20):
         while entries[-1]["arrived"] != 80:
             entries = await told(home, 1, device=blind.device_id)
-    assert [entry["value"] for entry in entries] == [60]
+    assert [entry["value"] for entry in entries] == [80]  # the press itself is not told
+    assert "position to 80 %: by hand at the wall" in entries[-1]["text"]
 
 
 async def test_a_refusal_names_who_holds_the_device(home: House) -> None:

@@ -45,3 +45,12 @@ def test_other_partitions_are_left_alone_and_what_is_given_up_is_forgotten() -> 
     aside.drop({2})
     assert not aside.keep(record(0))
     assert list(aside.come({ZWAVE_END: 1})) == []
+
+
+def test_two_who_ask_at_once_are_given_each_partition_once() -> None:
+    aside = Aside()
+    aside.expect({("knx", 1): 0, ("knx", 2): 0, ("knx", 3): 0})
+    end = {("knx", number): 0 for number in (1, 2, 3)}
+    one, other = aside.come(end), aside.come(end)
+    assert [next(one)[0], next(other)[0], next(one)[0]] == [1, 2, 3]
+    assert [*one, *other] == []

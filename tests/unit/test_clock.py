@@ -60,3 +60,19 @@ async def test_manual_clock_does_not_sleep_for_nothing(clock: ManualClock, secon
     async with asyncio.timeout(5):
         await clock.sleep(seconds)
     assert clock.now() == ManualClock().now()
+
+
+async def test_who_waits_for_it_learns_that_the_machines_clock_was_set(monkeypatch: pytest.MonkeyPatch) -> None:
+    ahead = iter([5.0, 5.0, 5.1, 5.2, -3595.0])
+    monkeypatch.setattr("insula.clock._ahead_s", lambda: next(ahead))
+    monkeypatch.setattr("insula.clock.LOOK_AGAIN_S", 0)
+    await SystemClock().was_set()
+    assert list(ahead) == []
+
+
+async def test_a_manual_clock_tells_of_steps_alone(clock: ManualClock) -> None:
+    told = asyncio.create_task(clock.was_set())
+    await clock.advance(3600)
+    assert not told.done()
+    await clock.step(-5)
+    assert told.done()

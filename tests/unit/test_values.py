@@ -120,6 +120,19 @@ def test_a_dead_devices_values_are_stale_until_it_is_alive(values: LastValues) -
         ("position", "uncertain", 5000),
     ]
     assert [one.changed_at for one in back] == [1000, 1000]
+    assert report(values, "position", 40, 6000).quality == "good"
+
+
+def test_what_a_silent_device_tells_only_when_it_changes_counts_when_it_is_told_again() -> None:
+    values = LastValues("g")
+    values.keep([device(type_="zwave")])
+    report(values, "motion", 1, 1000)
+    report(values, "temperature", 21, 1000)
+    assert values.alive(7, 1_700_000, REAL) == []
+    back = values.alive(7, 3_600_000, REAL)
+    assert [(one.point, one.quality) for one in back] == [("motion", "uncertain")]
+    assert values.alive(7, 3_700_000, REAL) == []
+    assert report(values, "motion", 1, 3_800_000).quality == "good"
 
 
 def test_a_dead_device_whose_link_dropped_must_report_again(values: LastValues) -> None:

@@ -132,9 +132,13 @@ class Explainer:
 
 
 def what(why: Why) -> tuple[int, str, float]:
-    """The device, the point and the value that was asked for."""
+    """The device, the point and the value that was asked for. What was asked at the wall is not told by a blind that is
+    on its way: it is where it went."""
     first = why.decision or why.command or why.moves[0]
-    return first.device_id, first.point, first.value
+    value = first.value
+    if isinstance(first, Move):
+        value = [move.value for move in why.moves if move.point == first.point][-1]
+    return first.device_id, first.point, value
 
 
 def actor(why: Why) -> Origin:

@@ -180,7 +180,8 @@ def _due_at(wish: Wish, room: RoomState, now: int) -> int | None:
         return None
     if place is not None and target.sent is None and not room.is_fresh(device_id, ROLES[wish.point].target, now):
         return None  # once heard of, now silent: it is told when it is heard again
-    return max(now, target.retry_at if target.failed == wish.value else 0, _dwelt_at(wish, room), wish.waits_until)
+    retry_at = target.waits_until(wish.value, wish.rule.class_)
+    return max(now, retry_at, _dwelt_at(wish, room), wish.waits_until)
 
 
 def _dwelt_at(wish: Wish, room: RoomState) -> int:

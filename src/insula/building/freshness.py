@@ -32,6 +32,8 @@ def why_stale(reading: Reading, now: int) -> str:
     minutes = max(0, now - reading.measured_at) // 60_000
     if reading.quality == "stale":
         return f"device {reading.device_id} is not connected; it last reported {minutes} min ago"
+    if reading.quality == "uncertain" and role(reading.point).in_range(reading.value):
+        return f"device {reading.device_id} was away; what it said {minutes} min ago may be over"
     if reading.quality == "uncertain":
         return f"device {reading.device_id} reported {reading.value:g} {role(reading.point).unit}, out of range"
     return f"device {reading.device_id} last reported {minutes} min ago"

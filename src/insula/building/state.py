@@ -3,7 +3,7 @@
 Times are ms of the building's clock.
 """
 
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Callable, Container, Iterable, Iterator
 from dataclasses import dataclass, field
 from statistics import fmean
 
@@ -12,7 +12,7 @@ from insula.building.freshness import fresh_since, fresh_until
 from insula.building.lamplight import RoomLight
 from insula.building.shade import Shade
 from insula.building.warmup import WarmUp
-from insula.messages import Command, DeviceRecord, Lease, Reading, RoomRecord
+from insula.messages import RANK, Command, CommandClass, DeviceRecord, Lease, Reading, RoomRecord
 from insula.points import ROLES
 
 BACK_OFF_MS, LONGEST_BACK_OFF_MS = 60_000, 30 * 60_000
@@ -40,7 +40,7 @@ class Target:
     open: Command | None = None
     last_id: str = ""
     failures: int = 0
-    failed: float | None = None
+    failed: Command | None = None
     retry_at: int = 0
 
     def command(self, command: Command, now: int) -> None:
@@ -55,14 +55,25 @@ class Target:
 
     def not_carried_out(self, now: int) -> None:
         """Refused, expired or failed: what the device does is what it last reported."""
-        self.failed = self.open.value if self.open is not None else self.sent
+        self.failed = self.open
         self.retry_at = now + min(BACK_OFF_MS << min(self.failures, 10), LONGEST_BACK_OFF_MS)
         self.failures += 1
         self.open, self.sent, self.tries = None, None, 0
 
     def moved_by_others(self) -> None:
         """What was commanded before no longer says anything."""
-        self.open, self.sent, self.tries, self.failures, self.failed = None, None, 0, 0, None
+        self.sent, self.tries, self.failures, self.failed = None, 0, 0, None
+
+    def waits_until(self, value: float, class_: CommandClass) -> int:
+        """When this may be tried (0: now): what was not carried out is no sooner, unless it is more urgent now."""
+        failed = self.failed
+        if failed is None or failed.value != value or RANK[class_] > RANK[failed.class_]:
+            return 0
+        return self.retry_at
+
+    def clock_was_set(self, now: int) -> None:
+        """Nothing was sent after now, and nothing waits for longer than from now on."""
+        self.sent_at, self.retry_at = min(self.sent_at, now), min(self.retry_at, now + BACK_OFF_MS)
 
     @property
     def confirm_at(self) -> int:
@@ -131,6 +142,12 @@ class RoomState:
             if point.role in roles
         )
 
+    def clock_was_set(self, now: int) -> None:
+        """Somebody has set the clock, perhaps back: what was to be waited for may have gone far away."""
+        self.settled_at = min(self.settled_at, now + SETTLE_MS)
+        for target in self.targets.values():
+            target.clock_was_set(now)
+
     def commanded(self, command: Command, now: int) -> None:
         """A command to a device of this room is on its way, whoever gave it."""
         place = self.where(command.device_id, command.point, now)
@@ -141,6 +158,18 @@ class RoomState:
             self.light.blind(command.value - (place or 0), now)
             self.shade.moves(self.mean("position", now), self.light.daylight, now)
 
+    def close_what_was_shown(self, building: Callable[[int], int]) -> None:
+        """Commands whose result was never heard, but whose device has told something since, or because of them.
+        ``building``: the building's time at a real one (ms)."""
+        for (device_id, role), target in self.targets.items():
+            command, reading = target.open, self.last(device_id, role)
+            if command is None or reading is None:
+                continue
+            if reading.origin.cause == command.id or reading.measured_at > building(command.at):
+                target.carried_out()
+                if reading.origin.kind == "switch":
+                    target.moved_by_others()
+
     # --- readings
 
     def take(self, reading: Reading, now: int) -> bool:
@@ -148,6 +177,8 @@ class RoomState:
         readings = self.readings.setdefault(reading.point, {})
         old = readings.get(reading.device_id)
         readings[reading.device_id] = reading
+        if reading.origin.kind == "switch" and (old is None or old.id != reading.id):
+            self._pressed(reading)
         was_known = old is not None and now < fresh_until(old)
         if was_known != (now < fresh_until(reading)):
             self.settle(now)
@@ -163,6 +194,12 @@ class RoomState:
         if reading.point == "motion" and reading.changed_at != old.changed_at:
             return True
         return reading.point in self.aged and fresh_since(reading) != fresh_since(old)
+
+    def _pressed(self, reading: Reading) -> None:
+        """Somebody at the wall had the last word, unless a command is still under way."""
+        target = self.targets.get((reading.device_id, ROLES[reading.point].target))
+        if target is not None and target.open is None:
+            target.moved_by_others()
 
     def _see(self, old: Reading | None, reading: Reading, now: int) -> None:
         match reading.point:

@@ -41,8 +41,9 @@ class Aside:
     def come(self, positions: Positions) -> Iterator[tuple[int, list[Kept]]]:
         """The partitions of which all has come, each with its records, in the order in which they came: they are no
         longer kept here."""
-        for number, ends in list(self._ends.items()):
-            if all(positions.get(place, 0) >= end for place, end in ends.items()):
+        for number in list(self._ends):
+            ends = self._ends.get(number)  # meanwhile it may have been given to who asked before
+            if ends is not None and all(positions.get(place, 0) >= end for place, end in ends.items()):
                 del self._ends[number]
                 yield number, list(self._kept.pop(number).values())
 

@@ -87,6 +87,7 @@ class Controller:
                 tasks.create_task(self._wake())
                 tasks.create_task(self._wake_shadow())
                 tasks.create_task(self._expire())
+                tasks.create_task(self._heed_clock())
                 tasks.create_task(tell_health(self._channel, self._clock, self._health))
         finally:
             await membership.close()
@@ -152,6 +153,13 @@ class Controller:
             for _, command_id in await self._expiries.due():
                 await self._outbox.put(self._decider.expire(command_id))
 
+    async def _heed_clock(self) -> None:
+        while True:
+            await self._clock.was_set()
+            log.warning("the clock was set", now=self._clock.now())
+            self._resends.forget()
+            self._decider.clock_was_set()
+
     async def _health(self) -> Health:
         return Health(
             part="controller",
@@ -192,10 +200,11 @@ class Controller:
             elif room is not None:
                 self._resends.looked(received, self._clock.now())
                 answers += self._decider.hear(room, received)[1]
-                heard = self._clock.building(since) + SETTLE_MS
+                heard = min(self._clock.building(since), self._clock.now()) + SETTLE_MS
                 settled_at[room.room_id] = max(settled_at.get(room.room_id, 0), heard)
         for room in rooms:
             room.settled_at = settled_at[room.room_id]
+            room.close_what_was_shown(self._clock.building)
         self._decider.look_at(rooms)
         return answers
 

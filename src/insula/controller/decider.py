@@ -13,7 +13,7 @@ from insula.controller.leases import after_command, after_reading, ends
 from insula.controller.moments import Moments
 from insula.controller.observing import Observing
 from insula.controller.shadow import Shadow
-from insula.messages import BusMessage, Command, CommandResult, Lease, LeaseEnd, Reading
+from insula.messages import COMMAND_LIFE_MS, BusMessage, Command, CommandResult, Lease, LeaseEnd, Reading
 
 DOUBT_MS = 500
 """While it is not certain whether a room is still ours, it is looked at so often (building's clock)."""
@@ -85,6 +85,15 @@ class Decider:
         target.not_carried_out(self._clock.now())
         return self._decide(room, f"expired:{command_id}", "its command had expired")
 
+    def clock_was_set(self) -> None:
+        """Somebody set the machine's clock: the answers are others now, and what was to come may be far away."""
+        now, real = self._clock.now(), self._clock.real()
+        for room in self.known.rooms:
+            room.clock_was_set(now)
+        for command_id in self._waiting:
+            self._expiries.add(real + COMMAND_LIFE_MS, command_id)
+        self.look_at(self.known.rooms)
+
     # --- what is heard
 
     def take_reading(self, reading: Reading) -> Sequence[BusMessage]:
@@ -132,9 +141,10 @@ class Decider:
             return ()
         target = room.target(command.device_id, command.point)
         if result.outcome == "done":
-            if target.last_id != command.id:
+            if target.last_id != command.id and (target.open is None or target.open.at < command.at):
                 room.commanded(command, now)
-            target.carried_out()
+            if target.last_id == command.id:  # else a newer one is still under way
+                target.carried_out()
             held = room.leases.get(command.device_id)
             messages = self._hold(room, after_command(command, held, now, self.known.hand_hold_s(room.room_id)))
             if command.origin.by_hand:
@@ -165,7 +175,8 @@ class Decider:
     def _under_way(self, room: RoomState, command: Command) -> None:
         room.commanded(command, self._clock.now())
         self._waiting[command.id] = (room.room_id, command.device_id, command.point)
-        self._expiries.add(command.expires_at, command.id)
+        life = command.expires_at - command.at  # the clock may have been set back since it was sent
+        self._expiries.add(min(command.expires_at, self._clock.real() + life), command.id)
 
     # --- leases, learning
 

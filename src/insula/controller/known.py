@@ -79,7 +79,9 @@ class Known:
 
     def complete(self) -> None:
         """All of ``state`` was read: if it holds no rules, those that the settings name apply; but a file's rules are
-        known to the directory alone."""
+        known to the directory alone. In place of rules that do not compile none apply: nobody chose others."""
+        if self.fault:
+            return
         if self.rules is None and is_file(self.settings.rules):
             self.fault = f"no rules: those of {self.settings.rules} were not published yet"
         elif self.rules is None:

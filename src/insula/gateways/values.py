@@ -8,6 +8,8 @@ from insula.messages import DeviceRecord, Origin, Quality, Reading
 from insula.points import ROLES, Role
 
 Key = tuple[int, str]
+SHORTEST_MS = min(role.fresh_s for role in ROLES.values()) * 1000
+"""After so long a silence something may have become too old."""
 
 
 class LastValues:
@@ -77,10 +79,28 @@ class LastValues:
     # --- quality
 
     def alive(self, device_id: int, now: int, real: int) -> list[Reading]:
-        """A sign of life. Returns the readings that count again because the device had been dead."""
+        """A sign of life. Returns the readings whose quality it changes: they count again because the device had been
+        dead; but what it tells only when that changes may have changed meanwhile, and is ``uncertain`` until it is told
+        again. So is what had become too old by its silence."""
+        missed = self._missed(device_id, now)
         self._seen[device_id] = now
-        back = [key for key in self._before_death if key[0] == device_id]
-        return [self._mark(key, self._before_death.pop(key), real) for key in back]
+        back = {key: self._before_death.pop(key) for key in tuple(self._before_death) if key[0] == device_id}
+        doubtful: Quality = "uncertain"
+        revived = {key: doubtful if ROLES[key[1]].freshness == "link" else quality for key, quality in back.items()}
+        return [self._mark(key, quality, real) for key, quality in (revived | missed).items()]
+
+    def _missed(self, device_id: int, now: int) -> dict[Key, Quality]:
+        """What a device that was silent for too long could have told of meanwhile. KNX states are read back."""
+        silent_ms = now - self._seen.get(device_id, now)
+        return {
+            key: "uncertain"
+            for key, reading in (self._readings.items() if silent_ms >= SHORTEST_MS else ())
+            if key[0] == device_id
+            and key not in self._read_back
+            and reading.quality == "good"
+            and ROLES[key[1]].freshness == "link"
+            and silent_ms >= ROLES[key[1]].fresh_s * 1000
+        }
 
     def dead(self, device_id: int, real: int) -> list[Reading]:
         """The device does not answer: its readings that have become ``stale``."""

@@ -27,3 +27,6 @@ class HistoryClock:
 
     async def real_sleep(self, seconds: float) -> NoReturn:
         raise RuntimeError("nobody sleeps in a rehearsal")
+
+    async def was_set(self) -> NoReturn:
+        raise RuntimeError("nobody waits in a rehearsal")

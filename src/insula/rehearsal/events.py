@@ -17,9 +17,9 @@ from insula.store.heard import LEASE_END, QUALITY, START, HeardIn
 from insula.store.moves import MoveRow
 from insula.store.rollups import ROLE_OF
 
-STATE, DECIDED, AGAIN, MEASURED, LESS, ASKED = range(6)
-"""The order of what was heard at one time: ``DECIDED``: for which something was decided; ``AGAIN``: what counts again,
-``LESS``: no longer."""
+STATE, DOUBTED, DECIDED, AGAIN, MEASURED, LESS, ASKED = range(7)
+"""The order of what was heard at one time: ``DOUBTED``: what a device that is back may have told meanwhile, before it
+tells anything; ``DECIDED``: for which something was decided; ``AGAIN``: what counts again, ``LESS``: no longer."""
 DEVICE = Origin(kind="device")
 _reading = msgspec.json.Decoder(Reading).decode
 _lease_end = msgspec.json.Decoder(LeaseEnd).decode
@@ -178,10 +178,16 @@ def _heard(one: HeardIn) -> Event | None:
             return Event(one.timestamp, STATE, Start())
         case str(key) if key == QUALITY:
             reading = _reading(one.value)
-            return Event(one.timestamp, AGAIN if reading.quality == "good" else LESS, reading)
+            return Event(one.timestamp, _order(reading), reading)
         case str(key) if key == LEASE_END:
             return Event(one.timestamp, ASKED, _lease_end(one.value))
     return Event(one.timestamp, STATE, one)
+
+
+def _order(reading: Reading) -> int:
+    if reading.quality == "uncertain" and ROLES[reading.point].in_range(reading.value):
+        return DOUBTED
+    return AGAIN if reading.quality == "good" else LESS
 
 
 def _answers(records: RoomRecords, rate: float, commands: bool) -> Iterator[Event]:

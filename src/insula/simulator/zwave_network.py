@@ -66,8 +66,11 @@ class Multisensor:
     def step(self, seconds: float, report: Report) -> None:
         self.since_cycle += seconds
         self.since_battery += seconds
-        self.since_people = 0.0 if self.room.people > 0 else self.since_people + seconds
-        self._move(report)
+        before = self.motion
+        self.feel(seconds)
+        if self.motion != before:
+            report(MOTION, self.motion)
+            report(MOTION_STATUS, MOTION_DETECTED if self.motion else 0)
         due = self.since_cycle >= CYCLE_S
         for value_id, (feel, changed) in MEASURED.items():
             now = feel(self.room)
@@ -80,12 +83,10 @@ class Multisensor:
             self.since_battery = 0.0
             report(BATTERY, 95)
 
-    def _move(self, report: Report) -> None:
-        motion = self.since_people < CLEAR_S
-        if motion != self.motion:
-            self.motion = motion
-            report(MOTION, motion)
-            report(MOTION_STATUS, MOTION_DETECTED if motion else 0)
+    def feel(self, seconds: float) -> None:
+        """Whether somebody moves: also while nobody hears it, and then nobody is ever told."""
+        self.since_people = 0.0 if self.room.people > 0 else self.since_people + seconds
+        self.motion = self.since_people < CLEAR_S
 
 
 @dataclass(slots=True)
@@ -108,14 +109,14 @@ class Dimmer:
                 return
             self.target = None
             self._tell(report)
-        elif self._level() != self.told:  # somebody at the wall
+        elif self.level() != self.told:  # somebody at the wall
             self._tell(report)
 
-    def _level(self) -> int:
+    def level(self) -> int:
         return min(MAX_LEVEL, round(self.lamp.level))
 
     def _tell(self, report: Report) -> None:
-        self.told = self._level()
+        self.told = self.level()
         report(LEVEL, self.told)
 
 
@@ -132,6 +133,7 @@ class VirtualZwaveNetwork:
                 if device.type == "zwave" and device.gateway_id == gateway_id and device.node_id is not None:
                     self._add(device, device.node_id, rooms[room.number])
         server.on_set.append(self._take)
+        server.on_poll.append(self._answer)
 
     def _add(self, device: DevicePlan, node_id: int, room: RoomWorld) -> None:
         if any(point.role in ("level", "position", "switch") for point in device.points):
@@ -156,7 +158,9 @@ class VirtualZwaveNetwork:
         """So many seconds have passed; 0: only what changed is told."""
         for node_id, device in self.devices.items():
             node = self.server.nodes.get(node_id)
-            if node is not None and not node.silent:
+            if node is not None and node.silent and isinstance(device, Multisensor):
+                device.feel(seconds)
+            elif node is not None and not node.silent:
                 device.step(seconds, partial(self.server.report, node_id))
 
     # --- faults: see ZwaveServer
@@ -178,6 +182,14 @@ class VirtualZwaveNetwork:
 
     def restore(self) -> None:
         self.server.restore()
+
+    def _answer(self, node: VirtualNode, value_id: str) -> None:
+        device = self.devices.get(node.node_id)
+        if isinstance(device, Multisensor) and value_id in (MOTION, MOTION_STATUS):
+            moves = bool(device.motion)
+            self._set(node.node_id, value_id, moves if value_id == MOTION else MOTION_DETECTED if moves else 0)
+        elif isinstance(device, Dimmer) and value_id == LEVEL:
+            self._set(node.node_id, value_id, device.level())
 
     def _take(self, node: VirtualNode, value_id: str, value: object) -> None:
         device = self.devices.get(node.node_id)

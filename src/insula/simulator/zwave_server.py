@@ -15,7 +15,7 @@ from aiohttp import web
 from insula.errors import InputError
 from insula.http import check_port
 from insula.simulator.zwave_inclusion import Inclusion
-from insula.simulator.zwave_nodes import LEVEL, TARGET, Json, Status, VirtualNode, names, template
+from insula.simulator.zwave_nodes import LEVEL, TARGET, Json, Status, VirtualNode, names, template, value_id
 from insula.simulator.zwave_sockets import Socket
 
 log = structlog.get_logger("insula.simulator.zwave")
@@ -28,6 +28,7 @@ NO_ANSWER = 204
 """zwave-js, ZWaveErrorCodes.Controller_CallbackNOK."""
 
 SetHook = Callable[[VirtualNode, str, object], None]
+PollHook = Callable[[VirtualNode, str], None]
 
 
 class ProtocolError(Exception):
@@ -50,6 +51,8 @@ class ZwaveServer:
         self.nodes: dict[int, VirtualNode] = {}
         self.on_set: list[SetHook] = []
         """Told of every value that a node took."""
+        self.on_poll: list[PollHook] = []
+        """Told before a node answers for a value: it is to be there."""
         self.inclusion = Inclusion(self)
         self.min_schema, self.max_schema = 0, MAX_SCHEMA
         self._latency_s = latency_s
@@ -222,6 +225,8 @@ class ZwaveServer:
                 return {}
             case "node.set_value":
                 return {"result": await self._set_value(self._named(message), message)}
+            case "node.poll_value":
+                return await self._poll(self._named(message), message)
             case "node.ping":
                 return {"responded": await self._reach(self._named(message))}
             case "node.get_state":
@@ -257,18 +262,28 @@ class ZwaveServer:
         self._set_status(node, Status.DEAD if node.silent else Status.ALIVE)
         return not node.silent
 
+    async def _poll(self, node: VirtualNode, message: Json) -> Json:
+        name = value_id(message["valueId"])
+        if name not in node.values:
+            raise ProtocolError("unknown_error")
+        await self._answered(node)
+        for hook in self.on_poll:
+            hook(node, name)
+        self._update(node, name, node.values[name].get("value"))
+        return {"value": node.values[name]["value"]}
+
     async def _set_value(self, node: VirtualNode, message: Json) -> Json:
-        named = message["valueId"]
-        key = named.get("propertyKey")
-        value_id = f"{named['commandClass']}-{named.get('endpoint') or 0}-{named['property']}"
-        value_id = value_id if key is None else f"{value_id}-{key}"
-        if value_id not in node.values or not node.values[value_id]["metadata"].get("writeable"):
+        name = value_id(message["valueId"])
+        if name not in node.values or not node.values[name]["metadata"].get("writeable"):
             return {"status": NOT_IMPLEMENTED, "message": "no such value, or it cannot be set"}
+        await self._answered(node)
+        self._take(node, name, message["value"])
+        return {"status": SUCCESS}
+
+    async def _answered(self, node: VirtualNode) -> None:
         if not await self._reach(node):
             text = "The node did not acknowledge the command (ZW0204)"
             raise ProtocolError("zwave_error", zwaveErrorCode=NO_ANSWER, zwaveErrorMessage=text)
-        self._take(node, value_id, message["value"])
-        return {"status": SUCCESS}
 
     def _take(self, node: VirtualNode, value_id: str, value: object) -> None:
         """The driver believes that a dimmer is where it was told to go until the node says otherwise."""

@@ -24,12 +24,16 @@ from insula.gateways import reasons
 from insula.gateways.port import Upward
 from insula.gateways.zwave.translate import Bound, bind, reading
 from insula.messages import DeviceRecord, Origin
+from insula.points import ROLES
 
 log = structlog.get_logger("insula.zwave")
 
 QUIET_S = 600.0
 """A node that is always listening and said nothing for so long (building's clock) is pinged: a dimmer that nobody
 drives never speaks by itself, and would look as if it were gone."""
+AWAY_S = 1800.0
+"""Who said nothing for so long is asked for what it tells only when it changes, once it is back (building's clock)."""
+ON_CHANGE = frozenset(role.name for role in ROLES.values() if role.freshness == "link")
 CHECK_S = 60.0
 PING_S = 10.0
 ALIVE_S = 2.0
@@ -59,6 +63,9 @@ class Network:
         self._commanded: dict[int, int] = {}
         self._known: dict[tuple[int, str], float] = {}
         self._strangers: set[int] = set()
+        self._missed: set[int] = set()
+        """Nodes that are, or were, away: what they told meanwhile nobody has heard."""
+        self._back = asyncio.Event()
         self._since = clock.real()
 
     def open(self, devices: Sequence[DeviceRecord]) -> None:
@@ -135,12 +142,50 @@ class Network:
     # --- signs of life
 
     async def watch(self) -> None:
-        """Asks the nodes that are quiet, one after the other, for ever."""
+        """Asks the nodes that are quiet, and those that are back, one after the other, for ever."""
         while True:
             for node in list(self._controller.nodes.values()):
+                if self._is_away(node):
+                    self._missed.add(node.node_id)
                 if self._is_quiet(node) and self._up.may_send():
                     await self._ping(node)
-            await self._clock.sleep(CHECK_S)
+                if self._is_back(node) and self._up.may_send():
+                    await self._ask(node)
+            await self._until_next_look()
+
+    async def _until_next_look(self) -> None:
+        """Or until a node that was away gives a sign of life."""
+        self._back.clear()
+        waits: list[asyncio.Future[Any]] = [
+            asyncio.ensure_future(self._clock.sleep(CHECK_S)),
+            asyncio.ensure_future(self._back.wait()),
+        ]
+        try:
+            await asyncio.wait(waits, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for wait in waits:
+                wait.cancel()
+
+    def _is_back(self, node: Node) -> bool:
+        """Whether it was away, and is no longer."""
+        return node.node_id in self._missed and node.status is not NodeStatus.DEAD and not self._is_away(node)
+
+    def _is_away(self, node: Node) -> bool:
+        seen = self._clock.building(self._seen.get(node.node_id, 0))
+        return self._clock.now() - seen >= AWAY_S * 1000
+
+    async def _ask(self, node: Node) -> None:
+        """For what it tells only when that changes; what is not answered is asked again at the next look."""
+        try:
+            async with asyncio.timeout(PING_S):
+                for bound in self._bound.get(node.node_id, ()):
+                    value = node.values.get(f"{node.node_id}-{bound.status}")
+                    if value is not None and bound.point.role in ON_CHANGE:
+                        await node.async_poll_value(value)
+        except (TimeoutError, BaseZwaveJSServerError, OSError) as error:
+            log.debug("asked in vain", node=node.node_id, error=str(error))
+        else:
+            self._missed.discard(node.node_id)
 
     def _is_quiet(self, node: Node) -> bool:
         if node.node_id not in self._devices or not node.is_listening:
@@ -255,6 +300,8 @@ class Network:
 
     def _alive(self, node: Node) -> None:
         self._seen[node.node_id] = self._clock.real()
+        if node.node_id in self._missed:
+            self._back.set()
         for device in self._devices.get(node.node_id, ()):
             self._up.alive(device.device_id)
 
@@ -264,6 +311,7 @@ class Network:
             self._alive(node)
 
     def _dead(self, node_id: int, why: str) -> None:
+        self._missed.add(node_id)
         for device in self._devices.get(node_id, ()):
             self._up.dead(device.device_id, why)
 
