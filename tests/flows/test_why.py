@@ -257,7 +257,7 @@ async def test_new_rules_are_in_force_at_once_and_kept_as_a_version(home: House)
     assert (entry["rule"], entry["version"], entry["value"]) == ("blinds open when dry", version, 100)
     assert "when humidity < 30" in entry["text"]
     versions = (await home.http.get(f"{API}/rules/versions")).json()["versions"]
-    assert [(one["version"], one["by"]) for one in versions] == [(version, "anna"), (before, "import")]
+    assert [(one["version"], one["by"]) for one in versions] == [(version, "anna (console)"), (before, "import")]
     assert (await home.http.get(f"{API}/rules", params={"form": "toml"})).text == DRY
 
     answer = await asked(home, "POST", f"/rules/versions/{before}/restore?by=ben")
@@ -320,7 +320,7 @@ async def test_rules_are_tried_as_shadow_and_told_in_why(home: House) -> None:
     await home.measure(1, "humidity", 19)
     assert len(await told(home, 1)) == 1
     (kept,) = [one for one in (await home.http.get(f"{API}/rules/versions")).json()["versions"] if one["shadow"]]
-    assert (kept["version"], kept["by"]) == (version, "anna")
+    assert (kept["version"], kept["by"]) == (version, "anna (console)")
 
 
 async def test_shadow_rules_that_cannot_work_are_refused(home: House) -> None:
