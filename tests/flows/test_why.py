@@ -263,7 +263,7 @@ async def test_new_rules_are_in_force_at_once_and_kept_as_a_version(home: House)
     answer = await asked(home, "POST", f"/rules/versions/{before}/restore?by=ben")
     assert (answer.status_code, answer.json()["version"]) == (201, before)
     in_force = (await home.http.get(f"{API}/rules")).json()
-    assert (in_force["name"], in_force["by"], len(in_force["rules"])) == ("default", "ben", 5)
+    assert (in_force["name"], in_force["by"], len(in_force["rules"])) == ("default", "ben (console)", 5)
     old = await home.http.get(f"{API}/rules/versions/{version}", params={"form": "toml"})
     assert old.text == DRY
 
