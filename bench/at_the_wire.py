@@ -18,7 +18,7 @@ from xknx import XKNX
 from xknx.io import ConnectionConfig, ConnectionType
 from xknx.telegram import Telegram
 
-from bench.demo_process import DemoProcess, demo
+from bench.demo_process import DemoProcess, demo, signed
 from bench.machine import percentile
 
 PACE_S = 0.2
@@ -94,7 +94,8 @@ async def _http_to_telegram(
         query = {"uuid": UUID, "major": major, "minor": minor, "percentage": str(20 + index % 60)}
         _forget(seen)
         began = time.monotonic()
-        request = asyncio.create_task(_get(session, f"http://127.0.0.1:{process.http}/percentage_radiator", query))
+        url = f"http://127.0.0.1:{process.http}/percentage_radiator"
+        request = asyncio.create_task(_get(session, url, query))
         values.append((await _telegram(seen, f"0/4/{bloc}") - began) * 1000)
         await request
         await asyncio.sleep(max(0, PACE_S - (time.monotonic() - began)))
@@ -102,7 +103,7 @@ async def _http_to_telegram(
 
 
 async def _get(session: aiohttp.ClientSession, url: str, query: dict[str, str]) -> None:
-    async with session.get(url, params=query) as answer:
+    async with session.get(url, params=query, headers=signed(url)) as answer:
         if answer.status != 200:
             raise RuntimeError(f"{url}: {answer.status} {await answer.text()}")
 

@@ -1,6 +1,7 @@
 """The demo as a process of its own, on free ports and in a folder of its own."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
+
+from insula.console import token_for
 
 
 @dataclass(frozen=True)
@@ -37,10 +40,15 @@ class DemoProcess:
     @staticmethod
     def ask(url: str, body: dict[str, Any] | None = None) -> dict[str, Any]:
         data = None if body is None else json.dumps(body).encode()
-        request = urllib.request.Request(url, data, {"content-type": "application/json"})
+        request = urllib.request.Request(url, data, {"content-type": "application/json", **signed(url)})
         with urllib.request.urlopen(request, timeout=10) as answer:
             text = answer.read()
         return json.loads(text) if text else {}
+
+
+def signed(url: str) -> dict[str, str]:
+    """The header by which the demo knows this machine's console."""
+    return {"Authorization": f"Bearer {token_for(url)}"}
 
 
 def free_ports(count: int) -> list[int]:
@@ -60,6 +68,7 @@ def demo(folder: Path, *arguments: str) -> Iterator[DemoProcess]:
     command = [str(Path(sys.executable).with_name("insula")), "demo", "--data", str(folder)]
     for name, port in {"port": http, "knx-port": knx, "zwave-port": zwave, "control-port": control}.items():
         command += [f"--{name}", str(port)]
+    os.environ["INSULA_DATA"] = str(folder)  # where its console's token is
     began = time.monotonic()
     with (folder.parent / "demo.log").open("ab") as log:
         process = subprocess.Popen([*command, *arguments], stdout=log, stderr=log)

@@ -2,6 +2,7 @@
 both gateways are back, counted from when the interfaces answer again."""
 
 import json
+import os
 import socket
 import subprocess
 import sys
@@ -28,6 +29,7 @@ def _measure(folder: Path) -> dict[str, float]:
     http, knx, zwave, control = free_ports(4)
     file = folder / "house.toml"
     file.write_text(demo_building(4, knx, zwave))
+    os.environ["INSULA_DATA"] = str(folder / "data")  # where the console's token is
     _insula("building", "import", str(file), "--data", str(folder / "data")).wait()
     simulate = ("simulate", "--building", str(file), "--control-port", str(control))
     with _program("run", "--data", str(folder / "data"), "--port", str(http)):

@@ -18,6 +18,7 @@ from xknx.telegram.apci import GroupValueWrite
 
 from bench.demo_process import free_ports
 from insula.clock import SystemClock
+from insula.console import token_for
 from insula.messages import Point
 from insula.simulator.knx_values import from_payload
 from insula.simulator.simulation import Simulation
@@ -104,6 +105,7 @@ class Insula:
     def __init__(self, folder: Path, data: Path, clock: SystemClock, letters: Letters, epoch: str) -> None:
         self.port = free_ports(1)[0]
         self.api = f"http://127.0.0.1:{self.port}"
+        self._data = data
         self._log = folder / "insula.log"
         where = ["--data", str(data), "--host", "127.0.0.1", "--port", str(self.port)]
         time = ["--speed", f"{clock.speed:g}", "--epoch", epoch]
@@ -171,7 +173,9 @@ class Insula:
             before = page["after"]
 
     async def _get(self, path: str, **query: Any) -> dict[str, Any]:
-        async with aiohttp.ClientSession() as session, session.get(f"{self.api}/api/v1{path}", params=query) as answer:
+        signed = {"Authorization": f"Bearer {token_for(self.api, {'INSULA_DATA': str(self._data)})}"}
+        url = f"{self.api}/api/v1{path}"
+        async with aiohttp.ClientSession(headers=signed) as session, session.get(url, params=query) as answer:
             answer.raise_for_status()
             body: dict[str, Any] = await answer.json()
             return body

@@ -21,6 +21,7 @@ COUNTS = {"directory": 1, "recorder": 2, "history": 1, "controller": 2, "api": 2
 _SETTINGS = """\
 data = "{folder}/data-{name}"
 instance = "{name}"
+legacy_routes = "open"
 [api]
 port = {port}
 [bus]

@@ -15,7 +15,7 @@ from xknx.io import ConnectionConfig, ConnectionType
 from xknx.telegram import GroupAddress, Telegram
 from xknx.telegram.apci import GroupValueWrite
 
-from bench.demo_process import DemoProcess
+from bench.demo_process import DemoProcess, signed
 from insula.building.model import DevicePlan, RoomPlan
 
 ASK_S = 0.2
@@ -69,7 +69,7 @@ class Building:
         self.control = f"http://127.0.0.1:{process.control}"
 
     async def ask(self, method: str, url: str, **more: Any) -> Any:
-        async with self.session.request(method, url, **more) as answer:
+        async with self.session.request(method, url, headers=signed(url), **more) as answer:
             if answer.status >= 300:
                 raise RuntimeError(f"{method} {url}: {answer.status} {await answer.text()}")
             return await answer.json()
@@ -113,7 +113,7 @@ class Room:
         value, beacon = self._value(point), self.plan.beacons[0]
         query = {"uuid": beacon.uuid, "major": beacon.major, "minor": beacon.minor, "percentage": value}
         await self.at.ask("GET", f"{self.at.api}/{route}", params=query)
-        await self._by_hand(point, value, "user", "", "over the API")
+        await self._by_hand(point, value, "user", "console", "over the API")
 
     async def wall(self) -> None:
         point, address = self.chance.choice(["position", "valve"]), f"1.1.{self.chance.randrange(200, 250)}"

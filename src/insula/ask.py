@@ -6,6 +6,7 @@ from typing import Any
 from urllib.error import HTTPError, URLError
 from urllib.request import Request, urlopen
 
+from insula.console import token_for
 from insula.errors import InputError, Unavailable
 
 TIMEOUT_S = 30.0
@@ -15,7 +16,10 @@ def open_answer(request: str | Request, url: str, timeout_s: float | None = None
     """``url``: the API's address, for the errors. Raises InputError: no address, or refused, and why; Unavailable:
     nobody answers there."""
     try:
-        return urlopen(request) if timeout_s is None else urlopen(request, timeout=timeout_s)
+        asked = request if isinstance(request, Request) else Request(request)
+        if token := token_for(url):
+            asked.add_unredirected_header("Authorization", f"Bearer {token}")
+        return urlopen(asked) if timeout_s is None else urlopen(asked, timeout=timeout_s)
     except HTTPError as error:
         with error:
             raise InputError(f"{url}: {_title(error.read()) or error}") from error

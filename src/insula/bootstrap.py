@@ -16,6 +16,7 @@ from insula.bus.channel import Channel
 from insula.bus.devices import DeviceIndex
 from insula.bus.port import Bus
 from insula.clock import Clock, SystemClock
+from insula.console import CONSOLE_FILE, console
 from insula.errors import InputError, Unavailable
 from insula.garbage import search_seldom
 from insula.heartbeat import beating
@@ -50,6 +51,8 @@ class Installation:
     http: socket.socket | None = None
     """Listening already, if the API is among the parts."""
     ready: asyncio.Event = field(default_factory=asyncio.Event)
+    new_admin: str = ""
+    """The password of the administrator that was made at this start and given one; to be said once, in no log."""
 
     @property
     def store(self) -> "Store":
@@ -196,7 +199,8 @@ async def run_parts(settings: Settings, parts: Collection[str], ready: Callable[
 def _api(at: Installation) -> Part:
     from insula.api.app import create_api
 
-    return ApiServer(at, create_api(at.channel, at.store, at.clock, at.instance))
+    is_open = at.settings.legacy_routes == "open"
+    return ApiServer(at, create_api(at.channel, at.store, at.clock, at.instance, open_legacy=is_open))
 
 
 @dataclass
@@ -205,13 +209,26 @@ class ApiServer:
     api: Any
 
     async def run(self) -> None:
+        await self.api.places.load()
+        await self._first_admin()
+        file = Path(self.at.settings.data) / CONSOLE_FILE
+        with console(file, self.at.address(), self.api.people.console):
+            await self._serve()
+
+    async def _serve(self) -> None:
         from insula.http import serve
 
         assert self.at.http is not None, "the API listens before its part is made"
-        await self.api.places.load()
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.api.run(), name="api")
             tasks.create_task(serve(self.api.app, self.at.http, self.at.ready.set), name="http")
+
+    async def _first_admin(self) -> None:
+        from insula.store.first_admin import first_admin
+
+        given = self.at.settings.admin_password
+        made = await first_admin(self.at.store, self.at.clock, given)
+        self.at.new_admin = made if made != given else ""
 
 
 _MAKERS: dict[str, Callable[[Installation], Part]] = {**MAKERS, "api": _api}

@@ -29,6 +29,9 @@ app.command("insula.cli_rules:rules", help="The rules: show, check, apply, shado
 app.command("insula.cli_rehearse:rehearse", help="What other rules would do, on recorded or simulated days.")
 app.command("insula.cli_status:status", help="Parts, gateways, devices and alerts at a glance.")
 app.command("insula.cli_status:alerts", help="Alerts: list, acknowledge.")
+app.command("insula.cli_users:user", help="Who may sign in: add, list, password, close, open, remove.")
+app.command("insula.cli_users:right", help="Who may do what where: give, list, take.")
+app.command("insula.cli_users:token", help="By what this machine's command line is known to the API.")
 app.command("insula.cli_db:db", help="The database's tables: upgrade.")
 app.command("insula.cli_backup:backup", help="All that the database holds, as one file, while Insula runs.")
 app.command("insula.cli_backup:restore", help="Put a backup into an empty database, of either kind.")
@@ -80,6 +83,8 @@ def demo(
         _say(f"Insula runs ({made}): {it.installation.address()}")
         for name, address in it.simulation.addresses().items():
             _say(f"  {name}: {address}")
+        for one in it.people:
+            _say(f"  sign in as {one.name} with {one.password}: {one.about}")
 
     _run(run_demo(loaded, options, ready))
 
@@ -95,13 +100,19 @@ def run(
     settings: SettingsFile = None,
 ) -> None:
     """Your building: all parts in one process (or only those named)."""
-    from insula.bootstrap import PARTS, run_parts
+    from insula.bootstrap import PARTS, Installation, run_parts
 
     unknown = [part for part in parts if part not in PARTS]
     if unknown:
         raise InsulaError(f"no part {unknown[0]}; there are: {', '.join(PARTS)}")
     loaded = _settings(settings, host=host, port=port, data=data, speed=speed, epoch=epoch)
-    _run(run_parts(loaded, parts or PARTS, lambda at: _say(f"Insula runs: {at.address() or ', '.join(parts)}")))
+
+    def ready(at: Installation) -> None:
+        _say(f"Insula runs: {at.address() or ', '.join(parts)}")
+        if at.new_admin:
+            _say(f"  the first administrator is admin, with the password {at.new_admin} (it is not said again)")
+
+    _run(run_parts(loaded, parts or PARTS, ready))
 
 
 @app.command

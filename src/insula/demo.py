@@ -14,13 +14,14 @@ from insula.bootstrap import Installation, installation, listening, only_one
 from insula.building.demo import demo_plan
 from insula.building.model import BuildingPlan
 from insula.clock import SystemClock
+from insula.demo_people import DemoPerson, demo_people
 from insula.errors import InputError
 from insula.settings import Settings
 from insula.simulator.simulation import Simulation
 from insula.simulator.snapshot import decode, encode, restore, snapshot
 from insula.store.building import import_plan, stored_plan
 
-CLOCK_FILE, WORLD_FILE = "clock", "world.json"
+CLOCK_FILE, WORLD_FILE, PEOPLE_FILE = "clock", "world.json", "people.json"
 KEEP_S = 2.0
 ROOMS = 4
 
@@ -44,6 +45,7 @@ class Demo:
     installation: Installation
     simulation: Simulation
     fresh: bool
+    people: list[DemoPerson]
 
 
 @asynccontextmanager
@@ -61,7 +63,8 @@ async def demo(settings: Settings, options: DemoOptions) -> AsyncIterator[Demo]:
             keeper = asyncio.create_task(_keep(clock, simulation, folder))
             try:
                 await import_plan(at.store, simulation.served_plan())
-                yield Demo(at, simulation, not stored.rooms)
+                people = await demo_people(at.store, clock, folder / PEOPLE_FILE)
+                yield Demo(at, simulation, not stored.rooms, people)
             finally:
                 keeper.cancel()
                 with suppress(asyncio.CancelledError):

@@ -291,6 +291,13 @@ class GatewayRecord(Message, frozen=True, kw_only=True):
     options: dict[str, GatewayOption] = {}
 
 
+class RightsVersion(Message, frozen=True, kw_only=True):
+    """Accounts, teams or rights have changed: whoever keeps some of them in memory reads them again. Key
+    ``rights/building`` on topic ``state``."""
+
+    version: int
+
+
 class LampLight(Message, frozen=True, kw_only=True):
     """What the controller learned of a room's lamps: lux at the room's sensor a percent of lamp level.
 
@@ -362,6 +369,17 @@ class Acknowledge(Message, frozen=True, kw_only=True):
     by: Origin = Origin(kind="user")
 
 
-StateValue = Lease | RuleSet | ShadowRules | BuildingSettings | RoomRecord | LampLight | GatewayRecord | Health | Alert
+StateValue = (
+    Lease
+    | RuleSet
+    | ShadowRules
+    | BuildingSettings
+    | RightsVersion
+    | RoomRecord
+    | LampLight
+    | GatewayRecord
+    | Health
+    | Alert
+)
 Event = CommandResult | Decision | LeaseEnd | PassedOn | AlertEvent | Acknowledge
 BusMessage = Reading | Command | DeviceRecord | Event | StateValue

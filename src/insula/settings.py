@@ -157,11 +157,15 @@ class AlertSettings(Section, frozen=True, kw_only=True):
 
 class Settings(Section, frozen=True, kw_only=True):
     """``instance`` tells processes of the same part apart, in /health; empty: the host's name, or with the bus in
-    memory ``1``. ``heartbeat``: a file that the process touches while it lives; empty: none."""
+    memory ``1``. ``heartbeat``: a file that the process touches while it lives; empty: none. ``admin_password``: of the
+    first administrator, whom a new installation makes; empty: one is thought up and said once. ``legacy_routes``:
+    ``open``: the 16 routes of 2020 drive and show every room for everybody who reaches the port, as in 2020."""
 
     data: str = "data"
     instance: str = ""
     heartbeat: str = ""
+    admin_password: str = ""
+    legacy_routes: Literal["closed", "open"] = "closed"
     api: ApiSettings = ApiSettings()
     bus: BusSettings = BusSettings()
     database: DatabaseSettings = DatabaseSettings()
@@ -170,6 +174,10 @@ class Settings(Section, frozen=True, kw_only=True):
     recorder: RecorderSettings = RecorderSettings()
     history: HistorySettings = HistorySettings()
     alerts: AlertSettings = AlertSettings()
+
+    def __repr__(self) -> str:
+        """Without its secrets."""
+        return f"Settings(data={self.data!r}, instance={self.instance!r}, api={self.api!r}, bus={self.bus!r})"
 
     @property
     def database_url(self) -> str:
@@ -207,14 +215,18 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
     found = {}
     for section in msgspec.structs.fields(Settings):
         prefix = f"INSULA_{section.name.upper()}"
-        if prefix in environment and section.type is str:
+        if prefix in environment and not _is_section(section.type):
             found[section.name] = environment[prefix]
-        if isinstance(section.type, type) and issubclass(section.type, Section):
+        if _is_section(section.type):
             for field in msgspec.structs.fields(section.type):
                 name = f"{prefix}_{field.name.upper()}"
                 if name in environment:
                     found[f"{section.name}.{field.name}"] = environment[name]
     return found
+
+
+def _is_section(type_: Any) -> bool:
+    return isinstance(type_, type) and issubclass(type_, Section)
 
 
 def _put(values: dict[str, Any], name: str, value: object) -> None:

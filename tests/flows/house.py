@@ -83,6 +83,11 @@ class House:
         return await request
 
 
+def console(api: Api) -> dict[str, str]:
+    """Of requests from this machine's command line."""
+    return {"Authorization": f"Bearer {api.people.console}"}
+
+
 @asynccontextmanager
 async def house(folder: Path, clock: ManualClock, text: str | None = None) -> AsyncIterator[House]:
     """The building of that file (default: the demo's), imported, its parts running and connected."""
@@ -95,11 +100,12 @@ async def house(folder: Path, clock: ManualClock, text: str | None = None) -> As
     api = create_api(channel, store, clock)
     knx, zwave = FakeFieldBus(), FakeFieldBus(concurrent=8)
     transport = httpx.ASGITransport(app=api.app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://insula") as http:
+    async with httpx.AsyncClient(transport=transport, base_url="http://insula", headers=console(api)) as http:
         it = House(clock, store, channel, knx, zwave, api, http)
         await api.places.load()
         it.tasks = [asyncio.create_task(work, name=name) for name, work in _parts(it)]
         await asyncio.wait_for(_ready(it), 10)
+        await http.get("/api/v1/session")  # who the console is has been looked up: no later request waits for that
         try:
             yield it
         finally:

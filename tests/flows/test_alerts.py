@@ -135,9 +135,9 @@ async def test_a_sensor_that_falls_silent_is_one_alert_that_ends_when_it_returns
     await watch.live(3, silent=[sensor.device_id])
     assert await watch.keys() == [away]
     answer = await watch.home.http.post(f"/api/v1/alerts/{away}/acknowledge", json={"by": "anna"})
-    assert (answer.status_code, answer.json()["acknowledged_by"]) == (200, "anna")
+    assert (answer.status_code, answer.json()["acknowledged_by"]) == (200, "anna (console)")
     await watch.live(10, silent=[sensor.device_id])
-    assert (await watch.open())[0]["acknowledged_by"] == "anna"
+    assert (await watch.open())[0]["acknowledged_by"] == "anna (console)"
     await watch.live(2)
     assert await watch.keys() == []
     assert watch.steps == [f"raised {away}", f"acknowledged {away}", f"cleared {away}"]

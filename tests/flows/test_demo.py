@@ -9,6 +9,7 @@ from typing import Any
 import httpx
 import pytest
 
+from insula.console import token_for
 from insula.demo import CLOCK_FILE, Demo, DemoOptions, run_demo
 from insula.errors import InputError, Unavailable
 from insula.settings import ApiSettings, ClockSettings, Settings
@@ -30,7 +31,9 @@ async def running(folder: Path, options: DemoOptions = FREE, epoch: str = NOON) 
             if task.done():
                 task.result()
             it = await ready
-        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{it.installation.port}") as http:
+        url = f"http://127.0.0.1:{it.installation.port}"
+        token = token_for(url, {"INSULA_DATA": str(folder)})
+        async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}) as http:
             yield it, http
     finally:
         task.cancel()

@@ -13,6 +13,7 @@ from xknx.telegram import Telegram
 from xknx.telegram.apci import GroupValueWrite
 
 from insula.cli import main
+from insula.console import token_for
 from insula.demo import Demo, demo
 from insula.settings import ApiSettings, ClockSettings, Settings
 from insula.store.hands import Scope, set_mode
@@ -66,6 +67,12 @@ class Wire:
         return entries
 
 
+@pytest.fixture(autouse=True)
+def console(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The command line finds its token in the demo's folder."""
+    monkeypatch.setenv("INSULA_DATA", str(tmp_path / "demo"))
+
+
 @asynccontextmanager
 async def observed(folder: Path) -> AsyncIterator[Wire]:
     """A building that was imported: it runs, and is not active yet."""
@@ -75,7 +82,9 @@ async def observed(folder: Path) -> AsyncIterator[Wire]:
         tasks = [asyncio.create_task(work) for work in (it.simulation.run(), it.installation.run())]
         try:
             await asyncio.wait_for(it.installation.ready.wait(), 30)
-            async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{it.installation.port}") as http:
+            url = f"http://127.0.0.1:{it.installation.port}"
+            token = token_for(url)
+            async with httpx.AsyncClient(base_url=url, headers={"Authorization": f"Bearer {token}"}) as http:
                 wire = Wire(it, http)
                 wire.listen()
                 yield wire

@@ -14,7 +14,7 @@ from insula.bus.port import Outgoing
 from insula.clock import ManualClock, settle
 from insula.controller.controller import Controller
 from insula.messages import LeaseEnd, Origin
-from tests.flows.house import House, house
+from tests.flows.house import House, console, house
 from tests.flows.test_why import API, QUIET
 
 MOVES = 40
@@ -94,5 +94,5 @@ async def _another_api(home: House) -> AsyncIterator[httpx.AsyncClient]:
     """One that was not there when it happened: all it knows is what is stored."""
     api = create_api(home.channel, home.store, home.clock)
     transport = httpx.ASGITransport(app=api.app, raise_app_exceptions=False)
-    async with httpx.AsyncClient(transport=transport, base_url="http://insula") as http:
+    async with httpx.AsyncClient(transport=transport, base_url="http://insula", headers=console(api)) as http:
         yield http

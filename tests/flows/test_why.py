@@ -117,7 +117,7 @@ async def test_who_moves_by_hand_is_told(home: House) -> None:
         (blind.device_id, "switch", 80),
         (home.device(1, "valve").device_id, "unknown", 66),
     ]
-    assert "by somebody, over the API; Z-Wave took it" in entries[0]["text"]
+    assert "by console, over the API; Z-Wave took it" in entries[0]["text"]
     assert "by hand at the wall: 1.1.200 wrote on the bus" in entries[1]["text"]
     assert "by a program that does not say who it is; KNX took it" in entries[2]["text"]
 
@@ -149,7 +149,7 @@ async def test_a_refusal_names_who_holds_the_device(home: House) -> None:
     await settle()
     entries = await told(home, 2)
     assert entries[-1]["outcome"] == "refused"
-    assert "refused 01:00:10: held by user until 02:00" in entries[-1]["text"]
+    assert "refused 01:00:10: held by user console until 02:00" in entries[-1]["text"]
 
 
 async def test_pages_go_back_in_time(home: House) -> None:
@@ -257,13 +257,13 @@ async def test_new_rules_are_in_force_at_once_and_kept_as_a_version(home: House)
     assert (entry["rule"], entry["version"], entry["value"]) == ("blinds open when dry", version, 100)
     assert "when humidity < 30" in entry["text"]
     versions = (await home.http.get(f"{API}/rules/versions")).json()["versions"]
-    assert [(one["version"], one["by"]) for one in versions] == [(version, "anna"), (before, "import")]
+    assert [(one["version"], one["by"]) for one in versions] == [(version, "anna (console)"), (before, "import")]
     assert (await home.http.get(f"{API}/rules", params={"form": "toml"})).text == DRY
 
     answer = await asked(home, "POST", f"/rules/versions/{before}/restore?by=ben")
     assert (answer.status_code, answer.json()["version"]) == (201, before)
     in_force = (await home.http.get(f"{API}/rules")).json()
-    assert (in_force["name"], in_force["by"], len(in_force["rules"])) == ("default", "ben", 5)
+    assert (in_force["name"], in_force["by"], len(in_force["rules"])) == ("default", "ben (console)", 5)
     old = await home.http.get(f"{API}/rules/versions/{version}", params={"form": "toml"})
     assert old.text == DRY
 
@@ -320,7 +320,7 @@ async def test_rules_are_tried_as_shadow_and_told_in_why(home: House) -> None:
     await home.measure(1, "humidity", 19)
     assert len(await told(home, 1)) == 1
     (kept,) = [one for one in (await home.http.get(f"{API}/rules/versions")).json()["versions"] if one["shadow"]]
-    assert (kept["version"], kept["by"]) == (version, "anna")
+    assert (kept["version"], kept["by"]) == (version, "anna (console)")
 
 
 async def test_shadow_rules_that_cannot_work_are_refused(home: House) -> None:

@@ -85,4 +85,5 @@ def test_security_settings_reach_the_client_of_kafka_and_empty_ones_do_not() -> 
 def test_passwords_are_not_shown() -> None:
     bus = load_settings(environment={"INSULA_BUS_SASL_PASSWORD": "secret1", "INSULA_BUS_SSL_KEY_PASSWORD": "secret2"})
     assert "secret" not in repr(bus)
+    assert "secret3" not in repr(load_settings(environment={"INSULA_ADMIN_PASSWORD": "secret3"}))
     assert "sasl_password=..." in repr(bus)

@@ -7,6 +7,8 @@ from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody, QueryParameter
 
+from insula.api.access import acting, may, need, needs
+from insula.api.asking import Asked
 from insula.api.board import StateBoard
 from insula.api.errors import NotFound, RequestError
 from insula.bus.channel import Channel
@@ -22,7 +24,7 @@ Before = Annotated[str, QueryParameter(description="`after` of the page before: 
 
 
 class Seen(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """``by``: who has seen it."""
+    """``by``: who has seen it, at the console."""
 
     by: Text = ""
 
@@ -38,6 +40,9 @@ class AlertBoard:
     def open(self) -> list[Alert]:
         """The last raised first."""
         return sorted(self._board.alerts.values(), key=lambda alert: (-alert.raised_at, alert.key))
+
+    def find(self, key: str) -> Alert | None:
+        return self._board.alerts.get(key)
 
     async def acknowledge(self, key: str, by: str) -> Alert:
         """Returns when the part alerts has written it down. Raises NotFound, and Unavailable when it does not."""
@@ -59,18 +64,30 @@ class AlertBoard:
 
 
 def alert_routes(board: AlertBoard, store: Store) -> list[HTTPRouteHandler]:
-    @get("/alerts", summary="The alerts that are open; or all, page by page", tags=["operation"])
-    async def alerts(all: All = False, limit: Limit = 100, before: Before = "") -> dict[str, Any]:
+    @get("/alerts", summary="The alerts that are open; or all, page by page", tags=["operation"], opt=needs("rooms"))
+    async def alerts(request: Asked, all: All = False, limit: Limit = 100, before: Before = "") -> dict[str, Any]:
+        """Of the rooms that one may see; those of gateways and parts for who may see everything."""
         if not all:
-            return {"alerts": [_shown(alert) for alert in board.open()], "after": None}
+            return {"alerts": [_shown(one) for one in board.open() if may(request, "see", one.room_id)], "after": None}
         async with store.read() as connection:
             found = await list_alerts(connection, limit=limit, before=_place(before))
         after = f"{found[-1].raised_at},{found[-1].id}" if len(found) == limit else None
-        return {"alerts": [_shown(alert) for alert in found], "after": after}
+        return {"alerts": [_shown(one) for one in found if may(request, "see", one.room_id)], "after": after}
 
-    @post("/alerts/{key:str}/acknowledge", summary="Say that an alert was seen", tags=["operation"], status_code=200)
-    async def acknowledge(key: FromPath[str], data: JSONBody[Seen | None] = None) -> dict[str, Any]:
-        return _shown(await board.acknowledge(key, data.by if data is not None else ""))
+    @post(
+        "/alerts/{key:str}/acknowledge",
+        summary="Say that an alert was seen",
+        tags=["operation"],
+        status_code=200,
+        opt=needs("rooms"),
+    )
+    async def acknowledge(request: Asked, key: FromPath[str], data: JSONBody[Seen | None] = None) -> dict[str, Any]:
+        missing = f"no open alert {key}"
+        alert = board.find(key)
+        if alert is None:
+            raise NotFound(missing)
+        need(request, "manage", alert.room_id, missing)
+        return _shown(await board.acknowledge(key, acting(request, data.by if data is not None else "")))
 
     return [alerts, acknowledge]
 

@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from litestar import Litestar, Router, get
@@ -9,9 +10,12 @@ from litestar.openapi import OpenAPIConfig
 from litestar.params import FromPath
 
 from insula import __version__
+from insula.api.access import guard, need, needs
 from insula.api.alerts import AlertBoard, alert_routes
+from insula.api.asking import Asked, Asking
 from insula.api.board import StateBoard
 from insula.api.bus import BusWindow, bus_routes
+from insula.api.changing import Changing
 from insula.api.commands import Commands
 from insula.api.devices import DeviceHealth, device_health_route
 from insula.api.errors import NotFound
@@ -20,9 +24,12 @@ from insula.api.health import HealthBoard, health_route
 from insula.api.history import history_route
 from insula.api.leases import lease_routes
 from insula.api.legacy import LegacyApi, legacy_router
+from insula.api.people import People
 from insula.api.places import Places
 from insula.api.problems import problem
 from insula.api.rules import rule_routes
+from insula.api.sessions import session_routes
+from insula.api.users import audit_route, right_routes, team_routes, user_routes
 from insula.api.values import LastValues
 from insula.api.why import why_route
 from insula.bus.channel import Channel
@@ -47,6 +54,7 @@ class Api:
     health: HealthBoard
     window: BusWindow
     board: StateBoard
+    people: People
 
     async def run(self) -> None:
         """Follow the bus, for ever; the beacons are to be loaded before (``places.load``). The streams end with it."""
@@ -63,45 +71,60 @@ class Api:
         return Health(part="api", instance=self.instance, at=self.clock.real())
 
 
-def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1") -> Api:
-    """``instance``: its name in /health."""
+def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1", *, open_legacy: bool = False) -> Api:
+    """``instance``: its name in /health; ``open_legacy``: the routes of 2020 answer to everybody, as in 2020."""
     places, commands = Places(store, channel), Commands(channel, clock)
     values = LastValues(channel, clock, commands.saw)
     health, window = HealthBoard(channel, clock), BusWindow(channel)
     board = StateBoard(channel, clock)
     alerts = AlertBoard(board, channel, clock)
+    people = People(store, board, clock)
+    changing = Changing(store, people, clock)
     devices = DeviceHealth(channel, values, health, alerts, clock)
-    legacy = legacy_router(LegacyApi(places, commands, values, store, clock))
+    legacy = legacy_router(LegacyApi(places, commands, values, store, clock, open_to_all=open_legacy))
     modern = Router(
         path="/api/v1",
         route_handlers=[
-            _command_route(commands),
-            *bus_routes(channel, window),
+            _command_route(commands, channel),
             *lease_routes(board, channel, clock),
             *hands_routes(board, store, clock),
-            *rule_routes(store, clock),
             why_route(channel, store, clock),
             history_route(channel, store, clock),
             *alert_routes(alerts, store),
             device_health_route(devices),
+            *session_routes(changing),
+            *user_routes(changing),
+            *team_routes(changing),
+            *right_routes(changing),
+            audit_route(changing),
+            Router("/bus", route_handlers=bus_routes(channel, window), opt=needs("admin")),
+            Router("/rules", route_handlers=rule_routes(store, clock), opt=needs("manage everything")),
         ],
         exception_handlers={Exception: problem},
     )
     app = Litestar(
         route_handlers=[legacy, modern, health_route(health)],
-        openapi_config=OpenAPIConfig(title="Insula", version=__version__, path="/schema"),
+        openapi_config=OpenAPIConfig(
+            title="Insula",
+            version=__version__,
+            openapi_router=Router("/schema", route_handlers=[], opt=needs("nothing")),
+        ),
         exception_handlers={Exception: problem},
+        middleware=[partial(Asking, people=people)],
+        guards=[guard],
         logging_config=None,
     )
-    return Api(channel, clock, instance, app, places, commands, values, health, window, board)
+    return Api(channel, clock, instance, app, places, commands, values, health, window, board, people)
 
 
-def _command_route(commands: Commands) -> Any:
-    @get("/commands/{command_id:str}", summary="What became of a command", tags=["commands"])
-    async def command(command_id: FromPath[str]) -> dict[str, Any]:
-        found = commands.ask(command_id)
+def _command_route(commands: Commands, channel: Channel) -> Any:
+    @get("/commands/{command_id:str}", summary="What became of a command", tags=["commands"], opt=needs("rooms"))
+    async def command(request: Asked, command_id: FromPath[str]) -> dict[str, Any]:
+        found, missing = commands.ask(command_id), f"no command {command_id}"
         if found is None:
-            raise NotFound(f"no command {command_id}")
+            raise NotFound(missing)
+        asked = found.command if isinstance(found, CommandResult) else found
+        need(request, "see", channel.devices.room_of(asked.device_id), missing)
         if isinstance(found, CommandResult):
             return {"id": command_id, "outcome": found.outcome, "reason": found.reason, "command": found.command}
         return {"id": command_id, "outcome": "open", "reason": "", "command": found}

@@ -6,19 +6,23 @@ from collections.abc import Callable
 from insula.bus.channel import Channel, Received
 from insula.bus.port import Record
 from insula.clock import Clock
-from insula.messages import Alert, Lease, RoomRecord
+from insula.messages import Alert, Lease, RightsVersion, RoomRecord
 
 ANSWER_WITHIN_S = 2.0
 """So long a request waits for what it asked for (real time)."""
 
 
 class StateBoard:
-    """``leases`` by device, ``rooms`` by id, ``alerts`` that are open by key."""
+    """``leases`` by device, ``rooms`` by id, ``alerts`` that are open by key; ``rights``: the version of who may do
+    what, -1 before it is known."""
 
     def __init__(self, channel: Channel, clock: Clock) -> None:
         self.leases: dict[int, Lease] = {}
         self.rooms: dict[int, RoomRecord] = {}
         self.alerts: dict[str, Alert] = {}
+        self.rights = -1
+        self.places = 0
+        """Another number when a room has come, gone, or is on another floor."""
         self._channel = channel
         self._clock = clock
         self._changed = asyncio.Condition()
@@ -41,7 +45,11 @@ class StateBoard:
             case Lease() as lease:
                 self.leases[lease.device_id] = lease
             case RoomRecord() as room:
+                before = self.rooms.get(room.room_id)
+                self.places += before is None or (before.floor, before.building) != (room.floor, room.building)
                 self.rooms[room.room_id] = room
+            case RightsVersion(version=version):
+                self.rights = version
             case Alert(cleared_at=0) as alert:
                 self.alerts[alert.key] = alert
             case _ if kind == "alert":
@@ -49,7 +57,7 @@ class StateBoard:
             case None if id_.isdecimal() and kind == "lease":
                 self.leases.pop(int(id_), None)
             case None if id_.isdecimal():
-                self.rooms.pop(int(id_), None)
+                self.places += self.rooms.pop(int(id_), None) is not None
 
     async def until(self, true: Callable[[], bool]) -> bool:
         """Whether it becomes so within 2 s."""
@@ -68,4 +76,4 @@ class StateBoard:
 
 
 def _wanted(record: Record) -> bool:
-    return record.key.startswith(("lease/", "room/", "alert/"))
+    return record.key.startswith(("lease/", "room/", "alert/", "rights/"))

@@ -66,13 +66,13 @@ class BusWindow:
 
 
 def bus_routes(channel: Channel, window: BusWindow) -> list[HTTPRouteHandler]:
-    @get("/bus/{topic:str}", summary="Follow a topic (one JSON object a line)", tags=["bus"])
+    @get("/{topic:str}", summary="Follow a topic (one JSON object a line)", tags=["bus"])
     async def follow(topic: FromPath[str], start: FromQuery[Literal["beginning", "end"]] = "end") -> Stream:
         _check(topic)
         return Stream(window.lines(topic, start), media_type="application/x-ndjson")
 
     @post(
-        "/bus/{topic:str}",
+        "/{topic:str}",
         summary="Put a record on a topic",
         tags=["bus"],
         status_code=202,

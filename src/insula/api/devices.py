@@ -1,13 +1,17 @@
 """``GET /devices/health``: each device's last sign of life, its battery, and what is wrong with it."""
 
 import asyncio
+from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import QueryParameter
 
+from insula.api.access import may, needs
 from insula.api.alerts import AlertBoard
+from insula.api.asking import Asked
 from insula.api.health import HealthBoard
 from insula.api.values import LastValues
 from insula.building.vitals import Vitals, silent_after, vitals
@@ -34,10 +38,11 @@ class DeviceHealth:
         self._clock = clock
         self._since = clock.now()
 
-    async def report(self, *, everything: bool) -> dict[str, Any]:
-        """``counts``: of all devices, how many have each fault; ``shown``: those with one, or all."""
+    async def report(self, visible: Callable[[int], bool], *, everything: bool) -> dict[str, Any]:
+        """``visible``: whether a room may be seen. ``counts``: of all devices there, how many have each fault;
+        ``shown``: those with one, or all."""
         rows = []
-        for number, device in enumerate(self._channel.devices, 1):
+        for number, device in enumerate((one for one in self._channel.devices if visible(one.room_id)), 1):
             rows.append(self._row(device))
             if number % LOT == 0:
                 await asyncio.sleep(0)
@@ -74,8 +79,14 @@ class DeviceHealth:
 
 
 def device_health_route(health: DeviceHealth) -> HTTPRouteHandler:
-    @get("/devices/health", summary="Each device's last sign of life, and what is wrong with it", tags=["operation"])
-    async def device_health(all: Everything = False) -> dict[str, Any]:
-        return await health.report(everything=all)
+    @get(
+        "/devices/health",
+        summary="Each device's last sign of life, and what is wrong with it",
+        tags=["operation"],
+        opt=needs("rooms"),
+    )
+    async def device_health(request: Asked, all: Everything = False) -> dict[str, Any]:
+        """In the rooms that one may see."""
+        return await health.report(partial(may, request, "see"), everything=all)
 
     return device_health

@@ -2,8 +2,11 @@
 
 InputError
 └── RequestError    status 400
+    ├── Unauthorized  status 401
+    ├── Forbidden   status 403
     ├── NotFound    status 404
-    └── TooLarge    status 413
+    ├── TooLarge    status 413
+    └── TooMany     status 429
 """
 
 from collections.abc import Mapping
@@ -22,9 +25,23 @@ class RequestError(InputError):
         self.more = dict(more or {})
 
 
+class Unauthorized(RequestError):
+    """Nobody has signed in, or with what is not right."""
+
+    status = 401
+
+
+class Forbidden(RequestError):
+    status = 403
+
+
 class NotFound(RequestError):
     status = 404
 
 
 class TooLarge(RequestError):
     status = 413
+
+
+class TooMany(RequestError):
+    status = 429

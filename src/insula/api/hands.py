@@ -7,6 +7,8 @@ from litestar import get, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import JSONBody
 
+from insula.api.access import acting, may, need_all, need_everywhere, needs
+from insula.api.asking import Asked
 from insula.api.board import StateBoard
 from insula.api.errors import NotFound, RequestError
 from insula.clock import Clock
@@ -17,7 +19,7 @@ from insula.store.hands import Scope, building_mode, read_rooms, set_mode
 
 class NewMode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """``observe``: the rules decide and report, nothing is written; ``active``. Of a room or a floor by its number;
-    neither: of the building, and so of every room. ``by``: who does this."""
+    neither: of the building, and so of every room. ``by``: who does this, at the console."""
 
     mode: Mode
     room: int | None = None
@@ -26,23 +28,37 @@ class NewMode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 
 def hands_routes(board: StateBoard, store: Store, clock: Clock) -> list[HTTPRouteHandler]:
-    @get("/mode", summary="Which rooms are only observed", tags=["control"])
-    async def modes() -> dict[str, Any]:
+    @get("/mode", summary="Which rooms are only observed", tags=["control"], opt=needs("rooms"))
+    async def modes(request: Asked) -> dict[str, Any]:
+        """Of the rooms that one may see."""
         async with store.read() as connection:
             rooms, mode = await read_rooms(connection), await building_mode(connection)
-        return {"building": mode, "rooms": [_shown(room) for room in rooms]}
+        return {"building": mode, "rooms": [_shown(room) for room in rooms if may(request, "see", room.room_id)]}
 
-    @put("/mode", summary="Hands off, or on again: the building, a floor or a room", tags=["control"])
-    async def change(data: JSONBody[NewMode]) -> dict[str, Any]:
+    @put(
+        "/mode", summary="Hands off, or on again: the building, a floor or a room", tags=["control"], opt=needs("rooms")
+    )
+    async def change(request: Asked, data: JSONBody[NewMode]) -> dict[str, Any]:
         """``reached``: the rooms' new mode is on topic ``state``, where controllers and gateways read it."""
         if data.room is not None and data.floor is not None:
             raise RequestError("a room or a floor, not both")
         scope = Scope(data.room, data.floor)
-        rooms = await set_mode(store, data.mode, scope, data.by, clock.real())
+        await _check(request, scope)
+        rooms = await set_mode(store, data.mode, scope, acting(request, data.by), clock.real())
         if not rooms and scope != Scope():
             raise NotFound(f"there is no {scope}")
         reached = await board.until(lambda: all(_is(board, room) for room in rooms))
         return {"scope": str(scope), "mode": data.mode, "rooms": len(rooms), "reached": reached}
+
+    async def _check(request: Asked, scope: Scope) -> None:
+        """Raises NotFound, Forbidden."""
+        if scope == Scope():
+            return need_everywhere(request, "manage")
+        async with store.read() as connection:
+            rooms = [room.room_id for room in await read_rooms(connection) if scope.holds(room)]
+        if not rooms:
+            raise NotFound(f"there is no {scope}")
+        return need_all(request, "manage", rooms, f"there is no {scope}")
 
     return [modes, change]
 

@@ -6,6 +6,8 @@ from typing import Any
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
 
+from insula.api.access import may, needs
+from insula.api.asking import Asked
 from insula.bus.channel import Channel
 from insula.bus.health import SILENT_MS, STANDBY, standby_name, taken_away
 from insula.clock import Clock
@@ -83,8 +85,11 @@ def _name_drivers(parts: Mapping[str, dict[str, Any]], last: Mapping[str, Health
 
 
 def health_route(board: HealthBoard) -> HTTPRouteHandler:
-    @get("/health", summary="How each part and gateway is", tags=["operation"])
-    async def health() -> dict[str, Any]:
-        return board.report()
+    @get("/health", summary="How each part and gateway is", tags=["operation"], opt=needs("nothing"))
+    async def health(request: Asked) -> dict[str, Any]:
+        """The whole report for who may see everything; for others whether all is well."""
+        report = board.report()
+        full = request.auth is not None and may(request, "see", None)
+        return report if full else {"status": report["status"]}
 
     return health

@@ -6,6 +6,8 @@ from litestar import get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, QueryParameter
 
+from insula.api.access import need, needs
+from insula.api.asking import Asked
 from insula.api.errors import NotFound, RequestError
 from insula.api.times import From, To, moment
 from insula.bus.channel import Channel
@@ -19,16 +21,23 @@ Points = Annotated[int, QueryParameter(ge=1, le=10_000, description="about so ma
 
 
 def history_route(channel: Channel, store: Store, clock: Clock) -> HTTPRouteHandler:
-    @get("/history", summary="A point's values over a time", tags=["history"])
+    @get("/history", summary="A point's values over a time", tags=["history"], opt=needs("rooms"))
     async def history(
-        device: FromQuery[int], point: FromQuery[str], begin: From = "", end: To = "", points: Points = 500
+        request: Asked,
+        device: FromQuery[int],
+        point: FromQuery[str],
+        begin: From = "",
+        end: To = "",
+        points: Points = 500,
     ) -> dict[str, Any]:
         """By default the last 24 hours. ``tier``: from which table; each window starts at ``start`` (ms) and has the
         mean, minimum, maximum and last of ``known`` ms."""
         if point not in ROLES:
             raise RequestError(f"no point {point!r}; there are: {', '.join(ROLES)}")
+        missing = f"device {device} has no point {point}"
         if not channel.devices.has(device, point):
-            raise NotFound(f"device {device} has no point {point}")
+            raise NotFound(missing)
+        need(request, "see", channel.devices.room_of(device), missing)
         until = moment(end, clock.now())
         since = moment(begin, until - DAY_MS)
         async with store.read() as connection:

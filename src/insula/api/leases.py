@@ -7,6 +7,8 @@ from litestar import delete, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 
+from insula.api.access import acting, may, need, needs
+from insula.api.asking import Asked
 from insula.api.board import StateBoard
 from insula.api.errors import NotFound
 from insula.bus.channel import Channel
@@ -14,22 +16,29 @@ from insula.clock import Clock
 from insula.errors import Unavailable, UnknownDevice
 from insula.messages import Lease, LeaseEnd, Origin
 
-By = Annotated[str, QueryParameter(description="who does this", schema_extra={"maxLength": 200})]
+By = Annotated[str, QueryParameter(description="who does this, at the console", schema_extra={"maxLength": 200})]
 
 
 def lease_routes(board: StateBoard, channel: Channel, clock: Clock) -> list[HTTPRouteHandler]:
-    @get("/leases", summary="Who holds which device, and until when", tags=["control"])
-    async def leases() -> dict[str, Any]:
+    @get("/leases", summary="Who holds which device, and until when", tags=["control"], opt=needs("rooms"))
+    async def leases(request: Asked) -> dict[str, Any]:
+        """Of the rooms that one may see."""
         now = clock.now()
-        held = sorted((one for one in board.leases.values() if one.until > now), key=lambda one: one.until)
+        seen = (one for one in board.leases.values() if may(request, "see", channel.devices.room_of(one.device_id)))
+        held = sorted((one for one in seen if one.until > now), key=lambda one: one.until)
         return {"now": now, "leases": [_shown(lease, channel) for lease in held]}
 
-    @delete("/leases/{device_id:int}", summary="End a lease early", tags=["control"], status_code=200)
-    async def end(device_id: FromPath[int], by: By = "") -> dict[str, Any]:
+    @delete(
+        "/leases/{device_id:int}", summary="End a lease early", tags=["control"], status_code=200, opt=needs("rooms")
+    )
+    async def end(request: Asked, device_id: FromPath[int], by: By = "") -> dict[str, Any]:
+        missing = f"nobody holds device {device_id}"
+        need(request, "drive", channel.devices.room_of(device_id), missing)
         lease = board.leases.get(device_id)
         if lease is None:
-            raise NotFound(f"nobody holds device {device_id}")
-        await channel.send(LeaseEnd(at=clock.real(), device_id=device_id, origin=Origin(kind="user", name=by[:200])))
+            raise NotFound(missing)
+        origin = Origin(kind="user", name=acting(request, by)[:200])
+        await channel.send(LeaseEnd(at=clock.real(), device_id=device_id, origin=origin))
         if not await board.until(lambda: device_id not in board.leases):
             raise Unavailable("no controller has ended the lease")
         return {"ended": _shown(lease, channel)}

@@ -10,8 +10,11 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
+from insula.access.rights import Level
+from insula.api.access import may, need, needs
+from insula.api.asking import Asked, signed_of
 from insula.api.commands import Commands
-from insula.api.errors import NotFound, RequestError
+from insula.api.errors import NotFound, RequestError, Unauthorized
 from insula.api.places import Places
 from insula.api.problems import legacy_failure
 from insula.api.values import LastValues
@@ -49,6 +52,20 @@ class LegacyApi:
     values: LastValues
     store: Store
     clock: Clock
+    open_to_all: bool = False
+    """As in 2020, when there were no users."""
+
+    def check(self, request: Asked, level: Level, room: BeaconRow) -> None:
+        """Raises Unauthorized, Forbidden; NotFound, as for a beacon that is none, for a room one may not see. A page
+        of another site moves nothing by a cookie: a GET that acts is none for links."""
+        if self.open_to_all:
+            return
+        if level == "drive" and not signed_of(request).token and request.headers.get("sec-fetch-site") in FOREIGN:
+            raise Unauthorized("a page of another site may not do this")
+        need(request, level, room.room_id, f"no beacon {room.uuid} {room.major}/{room.minor}")
+
+
+FOREIGN = ("cross-site", "same-site")
 
 
 def legacy_router(api: LegacyApi) -> Router:
@@ -65,6 +82,7 @@ def legacy_router(api: LegacyApi) -> Router:
         before_request=_refuse_twice,
         exception_handlers={Exception: legacy_failure},
         tags=["2020"],
+        opt=needs("nothing" if api.open_to_all else "rooms"),
     )
 
 
@@ -91,24 +109,32 @@ AVERAGE = (("avg_temperature", "temperature"), ("avg_humidity", "humidity"), ("a
 
 def _driving(api: LegacyApi) -> list[HTTPRouteHandler]:
     @get("/open_blinds", summary="Open the room's blinds")
-    async def open_blinds(uuid: Uuid, major: Major, minor: Minor) -> Response[Answer]:
-        return await _drive(api, api.places.room(uuid, major, minor), ("move", "position"), 100)
+    async def open_blinds(request: Asked, uuid: Uuid, major: Major, minor: Minor) -> Response[Answer]:
+        return await _drive(api, request, api.places.room(uuid, major, minor), ("move", "position"), 100)
 
     @get("/close_blinds", summary="Close the room's blinds")
-    async def close_blinds(uuid: Uuid, major: Major, minor: Minor) -> Response[Answer]:
-        return await _drive(api, api.places.room(uuid, major, minor), ("move", "position"), 0)
+    async def close_blinds(request: Asked, uuid: Uuid, major: Major, minor: Minor) -> Response[Answer]:
+        return await _drive(api, request, api.places.room(uuid, major, minor), ("move", "position"), 0)
 
     @get("/percentage_blinds", summary="Move the room's blinds")
-    async def percentage_blinds(uuid: Uuid, major: Major, minor: Minor, percentage: Percentage) -> Response[Answer]:
-        return await _drive(api, api.places.room(uuid, major, minor), ("position",), _percent(percentage))
+    async def percentage_blinds(
+        request: Asked, uuid: Uuid, major: Major, minor: Minor, percentage: Percentage
+    ) -> Response[Answer]:
+        return await _drive(api, request, api.places.room(uuid, major, minor), ("position",), _percent(percentage))
 
     @get("/percentage_radiator", summary="Set the room's radiator valves")
-    async def percentage_radiator(uuid: Uuid, major: Major, minor: Minor, percentage: Percentage) -> Response[Answer]:
-        return await _drive(api, api.places.room(uuid, major, minor), ("valve",), _percent(percentage))
+    async def percentage_radiator(
+        request: Asked, uuid: Uuid, major: Major, minor: Minor, percentage: Percentage
+    ) -> Response[Answer]:
+        return await _drive(api, request, api.places.room(uuid, major, minor), ("valve",), _percent(percentage))
 
     @get("/percentage_dimmers", summary="Set the room's lamps")
-    async def percentage_dimmers(uuid: Uuid, major: Major, minor: Minor, percentage: Percentage) -> Response[Answer]:
-        return await _drive(api, api.places.room(uuid, major, minor), ("level", "switch"), _percent(percentage))
+    async def percentage_dimmers(
+        request: Asked, uuid: Uuid, major: Major, minor: Minor, percentage: Percentage
+    ) -> Response[Answer]:
+        return await _drive(
+            api, request, api.places.room(uuid, major, minor), ("level", "switch"), _percent(percentage)
+        )
 
     return [open_blinds, close_blinds, percentage_blinds, percentage_radiator, percentage_dimmers]
 
@@ -123,8 +149,11 @@ def _percent(text: str) -> float:
     return value
 
 
-async def _drive(api: LegacyApi, room: BeaconRow, points: tuple[str, ...], value: float) -> Response[Answer]:
+async def _drive(
+    api: LegacyApi, request: Asked, room: BeaconRow, points: tuple[str, ...], value: float
+) -> Response[Answer]:
     """Drive every device of the room that has one of ``points``, by the first of them that it has."""
+    api.check(request, "drive", room)
     targets = [
         (device, next(point for point in points if device.point(point)))
         for device in api.places.devices(room)
@@ -134,7 +163,7 @@ async def _drive(api: LegacyApi, room: BeaconRow, points: tuple[str, ...], value
         raise NotFound(f"room {room.room_number} has nothing with a {points[-1]}")
     switches = [target for target in targets if target[1] == "switch"]
     others = [target for target in targets if target[1] != "switch"]
-    origin = Origin(kind="user", name="")
+    origin = Origin(kind="user", name=request.user.name if request.user is not None else "")
     outcomes = await api.commands.drive(others, value, origin) if others else []
     outcomes += await api.commands.drive(switches, float(value > 0), origin) if switches else []
     return _answer(outcomes, [device for device, _ in others + switches])
@@ -160,8 +189,10 @@ def _answer(outcomes: list[CommandResult | Command], devices: list[DeviceRecord]
 
 
 def _reading(api: LegacyApi, route: str, point: str, keys: tuple[str, ...]) -> HTTPRouteHandler:
-    async def read(uuid: Uuid, major: Major, minor: Minor) -> Answer:
-        value = _value(api, api.places.room(uuid, major, minor), point)
+    async def read(request: Asked, uuid: Uuid, major: Major, minor: Minor) -> Answer:
+        room = api.places.room(uuid, major, minor)
+        api.check(request, "see", room)
+        value = _value(api, room, point)
         return {"success": True} | dict.fromkeys(keys, value)
 
     return _handler(route, f"The room's {role(point).name} now", read)
@@ -186,8 +217,9 @@ def _number(point: str, value: float) -> float:
 
 
 def _average(api: LegacyApi, route: str, point: str) -> HTTPRouteHandler:
-    async def average(uuid: Uuid, major: Major, minor: Minor) -> Answer:
+    async def average(request: Asked, uuid: Uuid, major: Major, minor: Minor) -> Answer:
         room = api.places.room(uuid, major, minor)
+        api.check(request, "see", room)
         now = api.clock.now()
         async with api.store.read() as connection:
             mean = await mean_of_room(connection, room.room_id, point, now - MEAN_HOURS * HOUR_MS, now)
@@ -203,16 +235,20 @@ def _average(api: LegacyApi, route: str, point: str) -> HTTPRouteHandler:
 
 def _lists(api: LegacyApi) -> list[HTTPRouteHandler]:
     @get("/get_beacons", summary="All beacons and their rooms")
-    async def get_beacons() -> Answer:
+    async def get_beacons(request: Asked) -> Answer:
+        """Of the rooms that one may see."""
         beacons = [
             {"uuid": row.uuid, "major": row.major, "minor": row.minor, "room_number": row.room_number}
             for row in api.places.beacons()
+            if api.open_to_all or may(request, "see", row.room_id)
         ]
         return {"success": True, "beacons": beacons}
 
     @get("/get_devices", summary="The devices of the room")
-    async def get_devices(uuid: Uuid, major: Major, minor: Minor) -> Answer:
-        devices = api.places.devices(api.places.room(uuid, major, minor))
+    async def get_devices(request: Asked, uuid: Uuid, major: Major, minor: Minor) -> Answer:
+        room = api.places.room(uuid, major, minor)
+        api.check(request, "see", room)
+        devices = api.places.devices(room)
         return {"success": True, "devices": [{"id": d.device_id, "name": _name(d)} for d in devices]}
 
     return [get_beacons, get_devices]

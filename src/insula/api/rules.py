@@ -3,10 +3,12 @@
 from typing import Annotated, Any
 
 import msgspec
-from litestar import MediaType, Request, Response, delete, get, post, put
+from litestar import MediaType, Response, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
+from insula.api.access import acting
+from insula.api.asking import Asked
 from insula.api.errors import NotFound, RequestError
 from insula.building.rules import parse_ruleset
 from insula.building.rules_text import ruleset_of
@@ -27,25 +29,25 @@ from insula.store.rule_versions import (
 
 MOST_BYTES = 800_000
 """A rule set goes over the bus in one record."""
-By = Annotated[str, QueryParameter(description="who does this")]
+By = Annotated[str, QueryParameter(description="who does this, at the console")]
 Form = Annotated[str, QueryParameter(description="`json`, or `toml` as it was given", pattern="^(json|toml)$")]
 Answer = Response[Any]
 
 
 def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
-    @get("/rules", summary="The rules in force", tags=["rules"])
+    @get("/", summary="The rules in force", tags=["rules"])
     async def rules(form: Form = "json") -> Answer:
         return _answer(await rules_in_force(store), form)
 
-    @put("/rules", summary="Put rules in force, as TOML or JSON", tags=["rules"])
-    async def apply(request: Request[Any, Any, Any], by: By = "") -> dict[str, Any]:
+    @put("/", summary="Put rules in force, as TOML or JSON", tags=["rules"])
+    async def apply(request: Asked, by: By = "") -> dict[str, Any]:
         """The body: TOML (``application/toml``), or a JSON object with ``name`` and ``rules``. Nothing is changed
         unless every rule compiles and names known values; ``faults`` says what is wrong and where."""
         ruleset, text = _read(await request.body(), request.content_type[0])
         before = await rules_in_force(store)
-        return _summary(await put_rules(store, ruleset, text, by, clock.real(), before))
+        return _summary(await put_rules(store, ruleset, text, acting(request, by), clock.real(), before))
 
-    @get("/rules/shadow", summary="The rules that are only tried", tags=["rules"])
+    @get("/shadow", summary="The rules that are only tried", tags=["rules"])
     async def shadow(form: Form = "json") -> Answer:
         """Decided beside those in force, on the same values; what they would do is told in ``/why``, never done."""
         async with store.read() as connection:
@@ -54,31 +56,33 @@ def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
             raise NotFound("no rules are tried as shadow")
         return _answer(found, form)
 
-    @put("/rules/shadow", summary="Try rules beside those in force", tags=["rules"])
-    async def cast(request: Request[Any, Any, Any], by: By = "") -> dict[str, Any]:
+    @put("/shadow", summary="Try rules beside those in force", tags=["rules"])
+    async def cast(request: Asked, by: By = "") -> dict[str, Any]:
         """The body: as of ``PUT /rules``. They drive nothing."""
         ruleset, text = _read(await request.body(), request.content_type[0])
-        return _summary(await put_shadow(store, ruleset, text, by, clock.real()))
+        return _summary(await put_shadow(store, ruleset, text, acting(request, by), clock.real()))
 
-    @delete("/rules/shadow", summary="Try none any more", tags=["rules"], status_code=200)
-    async def uncast(by: By = "") -> dict[str, Any]:
-        await end_shadow(store, by, clock.real())
+    @delete("/shadow", summary="Try none any more", tags=["rules"], status_code=200)
+    async def uncast(request: Asked, by: By = "") -> dict[str, Any]:
+        await end_shadow(store, acting(request, by), clock.real())
         return {"shadow": None}
 
-    @get("/rules/versions", summary="Every version of the rules, the newest first", tags=["rules"])
+    @get("/versions", summary="Every version of the rules, the newest first", tags=["rules"])
     async def versions(limit: FromQuery[int] = 100) -> dict[str, Any]:
         async with store.read() as connection:
             return {"versions": [_summary(one) for one in await list_versions(connection, max(1, min(limit, 1000)))]}
 
-    @get("/rules/versions/{version:str}", summary="A version of the rules", tags=["rules"])
+    @get("/versions/{version:str}", summary="A version of the rules", tags=["rules"])
     async def version(version: FromPath[str], form: Form = "json") -> Answer:
         return _answer(await _find(store, version), form)
 
-    @post("/rules/versions/{version:str}/restore", summary="Put a version in force again", tags=["rules"])
-    async def restore(version: FromPath[str], by: By = "") -> dict[str, Any]:
+    @post("/versions/{version:str}/restore", summary="Put a version in force again", tags=["rules"])
+    async def restore(request: Asked, version: FromPath[str], by: By = "") -> dict[str, Any]:
         found = await _find(store, version)
         ruleset, text = _read(found.source.encode(), "application/toml")
-        return _summary(await put_rules(store, ruleset, text, by, clock.real(), await rules_in_force(store)))
+        return _summary(
+            await put_rules(store, ruleset, text, acting(request, by), clock.real(), await rules_in_force(store))
+        )
 
     return [rules, apply, shadow, cast, uncast, versions, version, restore]
 

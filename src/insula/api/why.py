@@ -9,6 +9,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromQuery, QueryParameter
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from insula.api.access import need, needs
+from insula.api.asking import Asked
 from insula.api.errors import NotFound, RequestError
 from insula.api.explain import Explainer
 from insula.api.times import From, To, moment
@@ -28,8 +30,9 @@ Before = Annotated[str, QueryParameter(description="`after` of the page before: 
 
 
 def why_route(channel: Channel, store: Store, clock: Clock) -> HTTPRouteHandler:
-    @get("/why", summary="Why something moved, or did not", tags=["history"])
+    @get("/why", summary="Why something moved, or did not", tags=["history"], opt=needs("rooms"))
     async def explained(
+        request: Asked,
         room: FromQuery[int | None] = None,
         device: FromQuery[int | None] = None,
         begin: From = "",
@@ -45,6 +48,8 @@ def why_route(channel: Channel, store: Store, clock: Clock) -> HTTPRouteHandler:
         since = moment(begin, until - DAY_MS)
         async with store.read() as connection:
             room_id = None if room is None else await _room_id(connection, room)
+            of = channel.devices.room_of(device) if device is not None else room_id
+            need(request, "see", of, f"no room {room}" if device is None else f"no device {device}")
             devices = None if device is None else [device]
             place = _place(before)
             page = await why(connection, since, until, device_ids=devices, room_id=room_id, limit=limit, before=place)

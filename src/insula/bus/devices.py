@@ -33,6 +33,11 @@ class DeviceIndex:
         except KeyError:
             raise UnknownDevice(f"no device {device_id}") from None
 
+    def room_of(self, device_id: int) -> int | None:
+        """The id of its room; None: there is no such device."""
+        device = self._by_id.get(device_id)
+        return None if device is None else device.room_id
+
     def has(self, device_id: int, point: str) -> bool:
         """Whether there is such a device, and it has this point."""
         return point in self._points.get(device_id, ())

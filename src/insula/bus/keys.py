@@ -8,6 +8,7 @@ from insula.messages import (
     Health,
     LampLight,
     Lease,
+    RightsVersion,
     RoomRecord,
     RuleSet,
     ShadowRules,
@@ -17,12 +18,14 @@ from insula.messages import (
 RULES_KEY = "rules/building"
 SHADOW_KEY = "shadow/building"
 SETTINGS_KEY = "settings/building"
+RIGHTS_KEY = "rights/building"
 
 STATE_TYPES: dict[str, type[StateValue]] = {
     "lease": Lease,
     "rules": RuleSet,
     "shadow": ShadowRules,
     "settings": BuildingSettings,
+    "rights": RightsVersion,
     "room": RoomRecord,
     "gateway": GatewayRecord,
     "learned": LampLight,
@@ -73,6 +76,8 @@ def state_key(value: StateValue) -> str:
             return alert_key(value.key)
         case RuleSet():
             return RULES_KEY
+        case RightsVersion():
+            return RIGHTS_KEY
         case ShadowRules():
             return SHADOW_KEY
     return SETTINGS_KEY

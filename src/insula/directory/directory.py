@@ -15,12 +15,22 @@ from insula.bus.keys import SHADOW_KEY, gateway_key, room_key
 from insula.bus.port import Outgoing
 from insula.clock import Clock
 from insula.errors import InputError, Unavailable
-from insula.messages import BuildingSettings, DeviceRecord, GatewayRecord, Health, RoomRecord, RuleSet, ShadowRules
+from insula.messages import (
+    BuildingSettings,
+    DeviceRecord,
+    GatewayRecord,
+    Health,
+    RightsVersion,
+    RoomRecord,
+    RuleSet,
+    ShadowRules,
+)
 from insula.store.building import read_gateways, read_rules, read_settings
 from insula.store.changes import latest_change
 from insula.store.devices import list_devices, removed_devices
 from insula.store.engine import Store
 from insula.store.hands import read_rooms
+from insula.store.permissions import rights_version
 from insula.store.rule_versions import edited_rules, shadow_rules
 from insula.store.state import load_state
 
@@ -47,6 +57,7 @@ class View:
     former: frozenset[str]
     devices: tuple[DeviceRecord, ...]
     removed: frozenset[int]
+    rights: RightsVersion
 
     @property
     def keys(self) -> frozenset[str]:
@@ -124,13 +135,15 @@ class Directory:
             former=frozenset(),
             devices=tuple(await list_devices(connection)),
             removed=frozenset(await removed_devices(connection)),
+            rights=RightsVersion(version=await rights_version(connection)),
         )
         return replace(view, former=frozenset(kept | before) - view.keys)
 
     async def _publish(self, view: View) -> None:
         """Rooms go first: nobody may drive one before it is known that it is only observed."""
         shadow = () if view.shadow is None else (view.shadow,)
-        await self._channel.send(*view.rooms, view.settings, *self._rules_of(view), *shadow, *view.gateways)
+        rules = (*self._rules_of(view), *shadow)
+        await self._channel.send(*view.rooms, view.settings, view.rights, *rules, *view.gateways)
         for key in view.former:
             await self._channel.forget("state", key)
         if not await self._devices_stand(view):

@@ -25,6 +25,11 @@ class Scope(msgspec.Struct, frozen=True):
     room: int | None = None
     floor: int | None = None
 
+    def holds(self, room: RoomRecord) -> bool:
+        if self.room is not None:
+            return room.number == self.room
+        return self.floor is None or room.floor == self.floor
+
     def __str__(self) -> str:
         if self.room is not None:
             return f"room {self.room}"
@@ -35,7 +40,7 @@ async def set_mode(store: Store, mode: Mode, scope: Scope, by: str, at: int) -> 
     """Give the rooms of the scope this mode; they, as they are then. ``at``: ms, real time. Empty: there is no such
     room or floor, and nothing was changed."""
     async with store.write(alone=True) as connection:
-        rooms = [room for room in await read_rooms(connection) if _within(room, scope)]
+        rooms = [room for room in await read_rooms(connection) if scope.holds(room)]
         if not rooms and scope != Scope():
             return []
         await _write(connection, mode, scope, [room.room_id for room in rooms])
@@ -76,12 +81,6 @@ def _rooms() -> Select[Any]:
     columns = (Room.c.id.label("room_id"), Room.c.number, Room.c.name, Room.c.floor, Building.c.name.label("building"))
     own = (Room.c.tags, Room.c.hand_hold_s, Room.c.empty_hold_s)
     return select(*columns, *own).join_from(Room, Building, Room.c.building == Building.c.id).order_by(Room.c.id)
-
-
-def _within(room: RoomRecord, scope: Scope) -> bool:
-    if scope.room is not None:
-        return room.number == scope.room
-    return scope.floor is None or room.floor == scope.floor
 
 
 async def _write(connection: AsyncConnection, mode: Mode, scope: Scope, rooms: list[int]) -> None:

@@ -326,3 +326,107 @@ def _rollups(name: str) -> Table:
 LogFiveMinutes = _rollups("LogFiveMinutes")
 LogHours = _rollups("LogHours")
 LogDays = _rollups("LogDays")
+
+# --- who may do what
+
+Account = Table(
+    "Account",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    Column("password", String(200), nullable=True, comment="argon2id; NULL: signs in elsewhere, or not at all"),
+    Column("issuer", String(200), nullable=True, comment="OpenID Connect: whose word it is ..."),
+    Column("subject", String(200), nullable=True, comment="... and whom it means"),
+    Column("admin", Boolean, nullable=False, server_default="0"),
+    Column("active", Boolean, nullable=False, server_default="1"),
+    Column("created_at", BigInteger, nullable=False),
+    UniqueConstraint("issuer", "subject"),
+    sqlite_autoincrement=True,
+)
+
+Team = Table(
+    "Team",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("name", String(200), nullable=False, unique=True),
+    sqlite_autoincrement=True,
+)
+
+TeamMember = Table(
+    "TeamMember",
+    metadata,
+    Column("team", ForeignKey("Team.id", ondelete="CASCADE"), primary_key=True),
+    Column("account", ForeignKey("Account.id", ondelete="CASCADE"), primary_key=True, index=True),
+)
+
+Permission = Table(
+    "Permission",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("account", ForeignKey("Account.id", ondelete="CASCADE"), nullable=True, index=True),
+    Column("team", ForeignKey("Team.id", ondelete="CASCADE"), nullable=True, index=True),
+    Column("level", String(16), nullable=False, comment="see, drive or manage"),
+    Column("there", Boolean, nullable=False, server_default="0", comment="only while the person is in the room"),
+    Column("site", ForeignKey("Site.id", ondelete="CASCADE"), nullable=True),
+    Column("building", ForeignKey("Building.id", ondelete="CASCADE"), nullable=True),
+    Column("floor", Integer, nullable=True, comment="of the building"),
+    Column("room", ForeignKey("Room.id", ondelete="CASCADE"), nullable=True),
+    sqlite_autoincrement=True,
+)
+
+Session = Table(
+    "Session",
+    metadata,
+    Column("digest", String(64), primary_key=True, comment="SHA-256 of the cookie's value"),
+    Column("account", ForeignKey("Account.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("created_at", BigInteger, nullable=False),
+    Column("seen_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False, index=True),
+    Column("address", String(64), nullable=False),
+    Column("agent", String(200), nullable=False),
+)
+
+Token = Table(
+    "Token",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True),
+    Column("account", ForeignKey("Account.id", ondelete="CASCADE"), nullable=False, index=True),
+    Column("name", String(200), nullable=False),
+    Column("level", String(16), nullable=False, comment="no more than this, whatever the account may"),
+    Column("rooms", JSON, nullable=True, comment="ids; NULL: all that the account may"),
+    Column("created_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=True),
+    sqlite_autoincrement=True,
+)
+
+Attempt = Table(
+    "Attempt",
+    metadata,
+    Column("key", String(255), primary_key=True, comment="access/attempts.py"),
+    Column("failures", Integer, nullable=False),
+    Column("since", BigInteger, nullable=False),
+)
+
+KnownAddress = Table(
+    "KnownAddress",
+    metadata,
+    Column("account", ForeignKey("Account.id", ondelete="CASCADE"), primary_key=True),
+    Column("address", String(64), primary_key=True),
+    Column("at", BigInteger, nullable=False, comment="when the account last signed in from there"),
+)
+
+# Rows are added, and none is changed or removed by Insula. Who is gone since is still to be known: no foreign keys.
+Audit = Table(
+    "Audit",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("account", Integer, nullable=True, index=True),
+    Column("name", String(200), nullable=False),
+    Column("address", String(64), nullable=False),
+    Column("action", String(64), nullable=False, index=True),
+    Column("target", String(200), nullable=False),
+    Column("details", JSON, nullable=False),
+    sqlite_autoincrement=True,
+)

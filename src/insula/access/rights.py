@@ -1,0 +1,100 @@
+"""Who may do what where. Rights inherit from site to building, floor and room; the highest one counts. Pure."""
+
+from collections.abc import Iterable, Mapping
+from typing import Literal
+
+import msgspec
+
+Level = Literal["see", "drive", "manage"]
+"""``see``: values, history, why; ``drive``: and command its devices; ``manage``: and rules, modes, devices, rights."""
+RANK: Mapping[Level, int] = {"see": 1, "drive": 2, "manage": 3}
+
+
+CONSOLE_ID = 0
+"""Of who has the token that each API process writes into its data folder: whoever can read that can do all."""
+
+
+class Place(msgspec.Struct, frozen=True):
+    """Where a right counts: a site, a building, a floor of a building, or a room; by ids, a floor by its number."""
+
+    site: int | None = None
+    building: int | None = None
+    floor: int | None = None
+    room: int | None = None
+
+
+class RoomPlace(msgspec.Struct, frozen=True):
+    """Where a room is."""
+
+    room: int
+    floor: int
+    building: int
+    site: int
+
+
+class Right(msgspec.Struct, frozen=True):
+    """``there``: only while the person is in the room, as a beacon, a code or a tag says."""
+
+    level: Level
+    place: Place
+    there: bool = False
+
+    def covers(self, room: RoomPlace) -> bool:
+        place = self.place
+        if place.room is not None:
+            return place.room == room.room
+        if place.building is not None:
+            return place.building == room.building and place.floor in (None, room.floor)
+        return place.site == room.site
+
+
+class Person(msgspec.Struct, frozen=True):
+    """Somebody who signed in, or whose token was shown. ``limit``: a token's own level and rooms (None: all)."""
+
+    id: int
+    name: str
+    admin: bool = False
+    rights: tuple[Right, ...] = ()
+    limit: Level = "manage"
+    rooms: frozenset[int] | None = None
+
+    def level(self, room: RoomPlace, *, there: bool = False) -> Level | None:
+        """What the person may do in a room; ``there``: whether a lease says that the person is in it."""
+        if self.rooms is not None and room.room not in self.rooms:
+            return None
+        found = highest(right.level for right in self.rights if right.covers(room) and (there or not right.there))
+        return self._limited("manage" if self.admin else found)
+
+    def everywhere(self, buildings: Iterable[tuple[int, int]]) -> Level | None:
+        """What the person may do in every room, those to come too, and with what is of no room. ``buildings``: all
+        there are, each with its site."""
+        if self.rooms is not None:
+            return None
+        levels = [self._in_building(building, site) for building, site in buildings]
+        return self._limited("manage" if self.admin else lowest(levels))
+
+    def _in_building(self, building: int, site: int) -> Level | None:
+        """In all of it."""
+        whole = (Place(site=site), Place(building=building))
+        return highest(right.level for right in self.rights if right.place in whole and not right.there)
+
+    def _limited(self, level: Level | None) -> Level | None:
+        return level if level is None or RANK[level] <= RANK[self.limit] else self.limit
+
+    def may(self, level: Level, room: RoomPlace, *, there: bool = False) -> bool:
+        found = self.level(room, there=there)
+        return found is not None and RANK[found] >= RANK[level]
+
+
+def highest(levels: Iterable[Level]) -> Level | None:
+    return max(levels, key=RANK.__getitem__, default=None)
+
+
+def lowest(levels: Iterable[Level | None]) -> Level | None:
+    """None: there are none, or one of them is None."""
+    found: list[Level] = []
+    for level in levels:
+        if level is None:
+            return None
+        found.append(level)
+    return min(found, key=RANK.__getitem__, default=None)

@@ -1,0 +1,74 @@
+"""What a route needs of who asks. A route that does not say so is refused to everybody.
+
+Rooms that one may not see are answered as if they were not there; what one may see but not do is refused.
+"""
+
+from collections.abc import Collection
+from typing import Any, Literal, cast
+
+from litestar.connection import ASGIConnection
+from litestar.handlers.base import BaseRouteHandler
+
+from insula.access.rights import CONSOLE_ID, RANK, Level
+from insula.api.asking import Asked, admin_of, signed_of
+from insula.api.errors import Forbidden, NotFound
+
+Need = Literal["nothing", "sign in", "rooms", "see everything", "manage everything", "admin"]
+"""``nothing``: open to all; ``sign in``: about oneself; ``rooms``: the route itself looks at each room (``need``,
+``may``); ``see everything``: in every room; ``manage everything``: the same; ``admin``: an administrator."""
+
+
+def needs(need: Need) -> dict[str, Any]:
+    """For a route's ``opt``."""
+    return {"needs": need}
+
+
+def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Before each request. Raises Unauthorized, Forbidden."""
+    request = cast(Asked, connection)
+    match handler.opt.get("needs"):
+        case "nothing":
+            return
+        case "sign in" | "rooms":
+            signed_of(request)
+        case "see everything":
+            need_everywhere(request, "see")
+        case "manage everything":
+            need_everywhere(request, "manage")
+        case "admin":
+            admin_of(request)
+        case _:
+            raise Forbidden("nobody has said who may do this")
+
+
+def may(request: Asked, level: Level, room_id: int | None) -> bool:
+    """Whether this may be done in a room; None (of no room): only by who may do it everywhere."""
+    signed = signed_of(request)
+    found = signed.everywhere if room_id is None else signed.levels.get(room_id)
+    return found is not None and RANK[found] >= RANK[level]
+
+
+def need(request: Asked, level: Level, room_id: int | None, missing: str) -> None:
+    """Raises NotFound (``missing``: what is not there) for a room that one may not see; Forbidden."""
+    if not may(request, "see", room_id):
+        raise NotFound(missing)
+    if not may(request, level, room_id):
+        raise Forbidden(f"you may not {level} there")
+
+
+def need_everywhere(request: Asked, level: Level) -> None:
+    """Raises Forbidden."""
+    if not may(request, level, None):
+        raise Forbidden(f"for who may {level} everything")
+
+
+def need_all(request: Asked, level: Level, rooms: Collection[int], missing: str) -> None:
+    """As ``need``, in each of these rooms."""
+    for room_id in rooms:
+        need(request, level, room_id, missing)
+
+
+def acting(request: Asked, by: str = "") -> str:
+    """Who does this, for the building's records; ``by``: what somebody at the console says of themselves."""
+    person = signed_of(request).person
+    return f"{by} (console)" if person.id == CONSOLE_ID and by else person.name

@@ -1,0 +1,85 @@
+"""Who asks: each request is told whose it is, by a token or the cookie of a session; routes say what they need."""
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import urlsplit
+
+from litestar import Request
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, Receive, Scope, Send
+
+from insula.access.rights import Person
+from insula.api.errors import Forbidden, Unauthorized
+from insula.api.people import From, People, Signed
+
+COOKIE = "insula_session"
+SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+
+Asked = Request[Person | None, Signed | None, Any]
+
+
+class Asking:
+    """ASGI: sets ``user`` and ``auth`` of the scope; None: nobody has signed in. A cookie that comes with a request
+    from another site's page is passed over (Sec-Fetch-Site, Origin; OWASP, cross-site request forgery)."""
+
+    def __init__(self, app: ASGIApp, people: People) -> None:
+        self._app = app
+        self._people = people
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] in (ScopeType.HTTP, ScopeType.WEBSOCKET):
+            signed = await self._signed(scope)
+            scope["auth"] = signed
+            scope["user"] = signed.person if signed is not None else None
+        await self._app(scope, receive, send)
+
+    async def _signed(self, scope: Scope) -> Signed | None:
+        headers = {name: value.decode("latin-1") for name, value in scope["headers"] if name in HEADERS}
+        bearer = headers.get(b"authorization", "")
+        if bearer[:7].lower() == "bearer ":
+            return await self._people.by_token(bearer[7:].strip())
+        secret = cookie_of(headers.get(b"cookie", ""))
+        if not secret or _is_foreign(headers, safe=scope.get("method") in SAFE):
+            return None
+        return await self._people.by_session(secret)
+
+
+HEADERS = frozenset({b"authorization", b"cookie", b"sec-fetch-site", b"origin", b"host"})
+
+
+def cookie_of(header: str) -> str:
+    """The session's secret; empty: there is none."""
+    for pair in header.split(";"):
+        name, _, value = pair.strip().partition("=")
+        if name == COOKIE:
+            return value
+    return ""
+
+
+def _is_foreign(headers: Mapping[bytes, str], *, safe: bool) -> bool:
+    """``safe``: a request that changes nothing may come by a link on another site."""
+    site = headers.get(b"sec-fetch-site", "")
+    if site:
+        return site not in (("same-origin", "none", "same-site", "cross-site") if safe else ("same-origin", "none"))
+    origin = headers.get(b"origin", "")
+    return bool(origin) and not safe and urlsplit(origin).netloc != headers.get(b"host")
+
+
+def signed_of(request: Asked) -> Signed:
+    """Raises Unauthorized."""
+    if request.auth is None:
+        raise Unauthorized("sign in first")
+    return request.auth
+
+
+def admin_of(request: Asked) -> Person:
+    """Raises Unauthorized, Forbidden. A token does not do for what administrators do, unless it is not limited."""
+    person = signed_of(request).person
+    if not person.admin or person.limit != "manage" or person.rooms is not None:
+        raise Forbidden("for administrators")
+    return person
+
+
+def origin_of(request: Request[Any, Any, Any]) -> From:
+    client = request.client
+    return From(client.host if client is not None else "", request.headers.get("user-agent", "")[:200])

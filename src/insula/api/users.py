@@ -1,0 +1,204 @@
+"""Accounts, teams, their rights, and the audit: for administrators."""
+
+from typing import Any
+
+import msgspec
+from litestar import delete, get, patch, post, put
+from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath, FromQuery, JSONBody
+
+from insula.access.rights import Level, Place, Right
+from insula.api.access import needs
+from insula.api.asking import Asked
+from insula.api.changing import Changing
+from insula.api.errors import NotFound, RequestError
+from insula.errors import InputError
+from insula.store.accounts import (
+    AccountRow,
+    add_account,
+    add_team,
+    change_account,
+    get_account,
+    get_team,
+    list_accounts,
+    list_teams,
+    remove_account,
+    remove_team,
+    set_members,
+)
+from insula.store.audit import MOST, Search, search_entries
+from insula.store.permissions import Granted, grant, list_granted, revoke
+from insula.store.sessions import end_sessions
+
+
+class NewUser(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Without a password they sign in by OpenID Connect, or not at all."""
+
+    name: str
+    password: str | None = None
+    admin: bool = False
+
+
+class UserChange(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """What is to be so from now on; what is not given stays. A new password, or an account that is no longer active,
+    ends all its sessions."""
+
+    password: str | None = None
+    admin: bool | None = None
+    active: bool | None = None
+
+
+class Members(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    members: tuple[str, ...] = ()
+
+
+class NewRight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """Of a user or a team, in one site, building, floor of a building, or room (ids; a floor by its number).
+    ``there``: only while the person is in the room."""
+
+    level: Level
+    user: str | None = None
+    team: str | None = None
+    site: int | None = None
+    building: int | None = None
+    floor: int | None = None
+    room: int | None = None
+    there: bool = False
+
+    def right(self) -> Right:
+        return Right(self.level, Place(self.site, self.building, self.floor, self.room), self.there)
+
+
+def user_routes(changing: Changing) -> list[HTTPRouteHandler]:
+    store, people, clock = changing.store, changing.people, changing.clock
+
+    @get("/users", summary="All accounts", tags=["administration"], opt=needs("admin"))
+    async def users(request: Asked) -> dict[str, Any]:
+        async with store.read() as connection:
+            return {"users": [_account(row) for row in await list_accounts(connection)]}
+
+    @post("/users", summary="A new account", tags=["administration"], opt=needs("admin"))
+    async def add(request: Asked, data: JSONBody[NewUser]) -> dict[str, Any]:
+        password = None if data.password is None else await people.hashed(data.password)
+        async with changing.of(request, "user added", data.name, admin=data.admin) as connection:
+            await add_account(connection, data.name, clock.real(), password=password, admin=data.admin)
+            return _account(await get_account(connection, data.name))
+
+    @patch("/users/{name:str}", summary="Change an account", tags=["administration"], opt=needs("admin"))
+    async def change(request: Asked, name: FromPath[str], data: JSONBody[UserChange]) -> dict[str, Any]:
+        said = {field: value for field in ("admin", "active") if (value := getattr(data, field)) is not None}
+        secret = {} if data.password is None else {"password": await people.hashed(data.password)}
+        async with changing.of(request, "user changed", name, **said, password=bool(secret)) as connection:
+            account = await _found(get_account(connection, name))
+            if said or secret:
+                await change_account(connection, account.id, **said, **secret)
+            if secret or data.active is False:
+                await end_sessions(connection, account.id)
+            return _account(await get_account(connection, name))
+
+    @delete(
+        "/users/{name:str}", summary="Remove an account", tags=["administration"], opt=needs("admin"), status_code=200
+    )
+    async def remove(request: Asked, name: FromPath[str]) -> dict[str, Any]:
+        async with changing.of(request, "user removed", name) as connection:
+            await remove_account(connection, (await _found(get_account(connection, name))).id)
+        return {"removed": name}
+
+    return [users, add, change, remove]
+
+
+def team_routes(changing: Changing) -> list[HTTPRouteHandler]:
+    store = changing.store
+
+    @get("/teams", summary="All teams", tags=["administration"], opt=needs("admin"))
+    async def teams(request: Asked) -> dict[str, Any]:
+        async with store.read() as connection:
+            return {"teams": await list_teams(connection)}
+
+    @put("/teams/{name:str}", summary="A team and its members", tags=["administration"], opt=needs("admin"))
+    async def put_team(request: Asked, name: FromPath[str], data: JSONBody[Members]) -> dict[str, Any]:
+        """Made if there is none of that name; these are its members, and no others."""
+        async with changing.of(request, "team", name, members=data.members) as connection:
+            known = {team.name: team.id for team in await list_teams(connection)}
+            team = known[name] if name in known else await add_team(connection, name)
+            accounts = [(await get_account(connection, member)).id for member in data.members]
+            await set_members(connection, team, accounts)
+        return {"name": name, "members": data.members}
+
+    @delete("/teams/{name:str}", summary="Remove a team", tags=["administration"], opt=needs("admin"), status_code=200)
+    async def remove(request: Asked, name: FromPath[str]) -> dict[str, Any]:
+        async with changing.of(request, "team removed", name) as connection:
+            await remove_team(connection, (await _found(get_team(connection, name))).id)
+        return {"removed": name}
+
+    return [teams, put_team, remove]
+
+
+def right_routes(changing: Changing) -> list[HTTPRouteHandler]:
+    store = changing.store
+
+    @get("/rights", summary="Who may do what where", tags=["administration"], opt=needs("admin"))
+    async def rights(request: Asked) -> dict[str, Any]:
+        async with store.read() as connection:
+            return {"rights": [_granted(one) for one in await list_granted(connection)]}
+
+    @post("/rights", summary="Give a right", tags=["administration"], opt=needs("admin"))
+    async def give(request: Asked, data: JSONBody[NewRight]) -> dict[str, Any]:
+        if (data.user is None) == (data.team is None):
+            raise RequestError("a right is of a user or of a team")
+        said = {name: value for name, value in msgspec.to_builtins(data).items() if value is not None}
+        async with changing.of(request, "right given", data.user or data.team or "", **said) as connection:
+            account = None if data.user is None else (await get_account(connection, data.user)).id
+            team = None if data.team is None else (await get_team(connection, data.team)).id
+            return {"id": await grant(connection, data.right(), account=account, team=team), **said}
+
+    @delete(
+        "/rights/{id:int}", summary="Take a right away", tags=["administration"], opt=needs("admin"), status_code=200
+    )
+    async def take(request: Asked, id: FromPath[int]) -> dict[str, Any]:
+        async with changing.of(request, "right taken", str(id)) as connection:
+            before = [_granted(one) for one in await list_granted(connection) if one.id == id]
+            await _found(revoke(connection, id))
+        return {"taken": before[0]}
+
+    return [rights, give, take]
+
+
+def audit_route(changing: Changing) -> HTTPRouteHandler:
+    @get("/audit", summary="Who did what to which, the newest first", tags=["administration"], opt=needs("admin"))
+    async def audit(
+        request: Asked,
+        name: FromQuery[str] = "",
+        action: FromQuery[str] = "",
+        target: FromQuery[str] = "",
+        since: FromQuery[int] = 0,
+        until: FromQuery[int] = 0,
+        before: FromQuery[int] = 0,
+        limit: FromQuery[int] = 100,
+    ) -> dict[str, Any]:
+        """``since``, ``until``: ms since 1970; ``before``: the id of the last entry of the page before this one."""
+        wanted = Search(name=name, action=action, target=target, since=since, until=until, before=before)
+        async with changing.store.read() as connection:
+            return {"entries": await search_entries(connection, wanted, max(1, min(limit, MOST)))}
+
+    return audit
+
+
+async def _found(looking: Any) -> Any:
+    """What is not there is 404, and not 400."""
+    try:
+        return await looking
+    except InputError as error:
+        raise NotFound(str(error)) from None
+
+
+def _account(row: AccountRow) -> dict[str, Any]:
+    """Without its password."""
+    fields = ("id", "name", "admin", "active", "created_at", "issuer")
+    return {**{name: getattr(row, name) for name in fields}, "has_password": row.password is not None}
+
+
+def _granted(one: Granted) -> dict[str, Any]:
+    place = {name: value for name, value in msgspec.to_builtins(one.right.place).items() if value is not None}
+    owner = {"user": one.user} if one.user is not None else {"team": one.team}
+    return {"id": one.id, **owner, "level": one.right.level, "there": one.right.there, "where": one.where, **place}

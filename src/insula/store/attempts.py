@@ -1,0 +1,43 @@
+"""Failures to sign in, shared by all processes (access/attempts.py says what they mean)."""
+
+from sqlalchemy import delete, insert, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from insula.access.attempts import KNOWN_MS, WINDOW_MS, Attempts, failed, keys
+from insula.store.tables import Attempt, KnownAddress
+
+
+async def read_attempts(connection: AsyncConnection, name: str, address: str) -> dict[str, Attempts]:
+    """By key, those that count for this name and this address."""
+    rows = await connection.execute(select(Attempt).where(Attempt.c.key.in_(keys(name, address))))
+    return {row.key: Attempts(row.key, row.failures, row.since) for row in rows}
+
+
+async def add_failure(connection: AsyncConnection, name: str, address: str, now: int) -> None:
+    """In a transaction that is alone. Old ones are forgotten."""
+    before = await read_attempts(connection, name, address)
+    after = [failed(before.get(key, Attempts(key, since=now)), now) for key in keys(name, address)]
+    old = Attempt.c.since <= now - WINDOW_MS
+    await connection.execute(delete(Attempt).where(Attempt.c.key.in_([one.key for one in after]) | old))
+    rows = [{"key": one.key, "failures": one.failures, "since": one.since} for one in after]
+    await connection.execute(insert(Attempt), rows)
+
+
+async def forget_failures(connection: AsyncConnection, name: str, address: str) -> None:
+    """Of this name from this address: it has signed in."""
+    await connection.execute(delete(Attempt).where(Attempt.c.key == keys(name, address)[0]))
+
+
+async def is_known(connection: AsyncConnection, account: int, address: str, now: int) -> bool:
+    """Whether the account has signed in from there lately."""
+    query = select(KnownAddress.c.at).where(KnownAddress.c.account == account, KnownAddress.c.address == address[:64])
+    at = await connection.scalar(query)
+    return at is not None and at > now - KNOWN_MS
+
+
+async def know(connection: AsyncConnection, account: int, address: str, now: int) -> None:
+    """It has signed in from there."""
+    row = {"account": account, "address": address[:64]}
+    which = (KnownAddress.c.account == account) & (KnownAddress.c.address == row["address"])
+    await connection.execute(delete(KnownAddress).where(which | (KnownAddress.c.at <= now - KNOWN_MS)))
+    await connection.execute(insert(KnownAddress), {**row, "at": now})

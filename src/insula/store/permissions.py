@@ -1,0 +1,122 @@
+"""Rights of accounts and teams, and the person that an account is with them."""
+
+from typing import Any
+
+import msgspec
+from sqlalchemy import Row, Select, delete, func, insert, or_, select
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from insula.access.rights import Person, Place, Right, RoomPlace
+from insula.errors import InputError
+from insula.store.changes import add_change
+from insula.store.tables import Account, Building, Permission, Room, Site, Team, TeamMember
+from insula.store.values import get_value, put_value
+
+VERSION = "rights.version"
+
+
+class Granted(msgspec.Struct, frozen=True):
+    """A right and whose it is: ``user`` or ``team``, by name. ``where``: in words."""
+
+    id: int
+    right: Right
+    where: str
+    user: str | None = None
+    team: str | None = None
+
+
+async def grant(
+    connection: AsyncConnection, right: Right, *, account: int | None = None, team: int | None = None
+) -> int:
+    """Its id; the same right twice is one. Raises InputError when the place names nothing that is there."""
+    await _check(connection, right.place)
+    row = {"account": account, "team": team, "level": right.level, "there": right.there}
+    row |= msgspec.structs.asdict(right.place)
+    same = select(Permission.c.id).where(
+        *(Permission.c[name].is_not_distinct_from(value) for name, value in row.items())
+    )
+    if (before := await connection.scalar(same)) is not None:
+        return int(before)
+    done = await connection.execute(insert(Permission), row)
+    (id_,) = done.inserted_primary_key or (0,)
+    return int(id_)
+
+
+async def revoke(connection: AsyncConnection, id_: int) -> None:
+    """Raises InputError: there is no such right."""
+    done = await connection.execute(delete(Permission).where(Permission.c.id == id_))
+    if not done.rowcount:
+        raise InputError(f"there is no right {id_}")
+
+
+async def list_granted(connection: AsyncConnection) -> list[Granted]:
+    names = (Account.c.name.label("user"), Team.c.name.label("of_team"), Room.c.number.label("number"))
+    places = (Building.c.name.label("of_building"), Site.c.name.label("of_site"))
+    query = select(Permission, *names, *places).order_by(Permission.c.id)
+    for table, column in ((Account, "account"), (Team, "team"), (Room, "room"), (Building, "building"), (Site, "site")):
+        query = query.outerjoin_from(Permission, table, table.c.id == Permission.c[column])
+    rows = await connection.execute(query)
+    return [Granted(row.id, _right(row), _where(row), row.user, row.of_team) for row in rows]
+
+
+async def find_person(connection: AsyncConnection, account: int) -> Person | None:
+    """With its own rights and its teams'; None: there is no such account, or it is not active."""
+    row = (await connection.execute(select(Account).where(Account.c.id == account, Account.c.active))).first()
+    if row is None:
+        return None
+    rights = tuple(_right(found) for found in await connection.execute(_rights_of(account)))
+    return Person(row.id, row.name, bool(row.admin), rights)
+
+
+async def room_places(connection: AsyncConnection) -> dict[int, RoomPlace]:
+    """Where each room is, by its id."""
+    query = select(Room.c.id, Room.c.floor, Room.c.building, Building.c.site).join_from(
+        Room, Building, Room.c.building == Building.c.id
+    )
+    return {row.id: RoomPlace(row.id, row.floor, row.building, row.site) for row in await connection.execute(query)}
+
+
+async def rights_version(connection: AsyncConnection) -> int:
+    """Another number after each change of accounts, teams and rights."""
+    return int(await get_value(connection, VERSION) or 0)
+
+
+async def rights_changed(connection: AsyncConnection, what: str, at: int) -> None:
+    """To be called in each transaction that changes who may do what: every process hears of it by topic ``state``.
+    ``at``: ms, real time."""
+    await put_value(connection, VERSION, await rights_version(connection) + 1)
+    await add_change(connection, f"rights: {what}", at)
+
+
+def _rights_of(account: int) -> Select[Any]:
+    teams = select(TeamMember.c.team).where(TeamMember.c.account == account)
+    return select(Permission).where(or_(Permission.c.account == account, Permission.c.team.in_(teams)))
+
+
+def _right(row: Row[Any]) -> Right:
+    return Right(row.level, Place(row.site, row.building, row.floor, row.room), bool(row.there))
+
+
+def _where(row: Row[Any]) -> str:
+    if row.room is not None:
+        return f"room {row.number}"
+    if row.building is None:
+        return f"site {row.of_site}"
+    return f"building {row.of_building}" + ("" if row.floor is None else f", floor {row.floor}")
+
+
+async def the_building(connection: AsyncConnection) -> int:
+    """Its id. Raises InputError: none was imported yet."""
+    id_ = await connection.scalar(select(func.min(Building.c.id)))
+    if id_ is None:
+        raise InputError("there is no building yet: import one")
+    return int(id_)
+
+
+async def _check(connection: AsyncConnection, place: Place) -> None:
+    named = [(table, id_) for table, id_ in ((Site, place.site), (Building, place.building), (Room, place.room)) if id_]
+    if len(named) != 1 or (place.floor is not None and place.building is None):
+        raise InputError("a right counts in a site, a building, a floor of a building, or a room")
+    ((table, id_),) = named
+    if await connection.scalar(select(table.c.id).where(table.c.id == id_)) is None:
+        raise InputError(f"there is no {table.name.lower()} {id_}")

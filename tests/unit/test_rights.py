@@ -1,0 +1,61 @@
+"""Who may do what where."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from insula.access.rights import RANK, Level, Person, Place, Right, RoomPlace
+
+ROOM = RoomPlace(room=7, floor=2, building=3, site=1)
+COVERING = [Place(site=1), Place(building=3), Place(building=3, floor=2), Place(room=7)]
+ELSEWHERE = [Place(site=2), Place(building=4), Place(building=3, floor=1), Place(building=4, floor=2), Place(room=8)]
+levels = st.sampled_from(sorted(RANK))
+rights = st.builds(Right, levels, st.sampled_from([*COVERING, *ELSEWHERE]), st.booleans())
+
+
+def person(*rights: Right, **more: object) -> Person:
+    return Person(1, "anna", rights=rights, **more)
+
+
+@pytest.mark.parametrize("place", COVERING)
+def test_a_right_inherits_from_site_to_building_floor_and_room(place: Place) -> None:
+    assert person(Right("drive", place)).level(ROOM) == "drive"
+
+
+@pytest.mark.parametrize("place", ELSEWHERE)
+def test_a_right_elsewhere_is_none_here(place: Place) -> None:
+    assert person(Right("manage", place)).level(ROOM) is None
+
+
+def test_the_highest_right_counts() -> None:
+    anna = person(Right("see", Place(room=7)), Right("manage", Place(site=1)), Right("drive", Place(building=3)))
+    assert anna.level(ROOM) == "manage"
+
+
+def test_a_right_while_there_counts_while_there() -> None:
+    anna = person(Right("see", Place(site=1)), Right("drive", Place(building=3), there=True))
+    assert (anna.level(ROOM), anna.level(ROOM, there=True)) == ("see", "drive")
+    assert not anna.may("drive", ROOM)
+    assert anna.may("drive", ROOM, there=True)
+
+
+def test_an_administrator_may_do_everything() -> None:
+    assert person(admin=True).level(ROOM) == "manage"
+
+
+def test_a_token_gives_no_more_than_it_was_made_for() -> None:
+    assert person(admin=True, limit="see").level(ROOM) == "see"
+    assert person(admin=True, rooms=frozenset({8})).level(ROOM) is None
+    assert person(Right("see", Place(room=7)), limit="drive", rooms=frozenset({7})).level(ROOM) == "see"
+
+
+@given(st.lists(rights), st.booleans(), levels, st.booleans())
+def test_one_right_more_never_takes_anything_away(some: list[Right], there: bool, limit: Level, admin: bool) -> None:
+    def rank(rights: list[Right]) -> int:
+        level = person(*rights, limit=limit, admin=admin).level(ROOM, there=there)
+        return 0 if level is None else RANK[level]
+
+    assert [rank(some[:count]) for count in range(len(some) + 1)] == sorted(
+        rank(some[:count]) for count in range(len(some) + 1)
+    )
+    assert rank(some) <= RANK[limit]
