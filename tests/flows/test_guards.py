@@ -12,7 +12,7 @@ from insula.api.access import Need
 from insula.api.app import create_api
 from insula.clock import settle
 from tests.flows.house import ROOM_1, ROOM_2
-from tests.flows.test_people import Door, door, json
+from tests.flows.test_signing_in import Door, door, json
 
 OPEN = {("POST", "/api/v1/session"), ("GET", "/health")}
 SECRET_ROOM = 2
