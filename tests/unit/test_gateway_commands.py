@@ -40,7 +40,11 @@ class Desk:
         self.devices = DeviceIndex()
         self.state = GatewayState(LastValues("g"))
         self.answers = Answers()
-        self.commands = Commands("g", self.field_bus, self.devices, self.state, self.answers, self.clock)
+        self.certain = True
+        """Whether this process drives the gateway beyond doubt."""
+        self.commands = Commands(
+            "g", self.field_bus, self.devices, self.state, self.answers, self.clock, lambda: self.certain
+        )
         self.tasks = asyncio.TaskGroup()
 
     async def __aenter__(self) -> "Desk":
@@ -102,6 +106,43 @@ async def test_what_is_impossible_is_refused_with_the_reason(
     async with Desk() as desk:
         desk.commands.accept(desk.wish(device_id, point, value))
     assert [(one.outcome, one.reason) for one in desk.answers.results] == [("refused", reason)]
+
+
+async def test_what_comes_in_doubt_waits_and_is_carried_out_in_order_when_that_is_over() -> None:
+    async with Desk() as desk:
+        desk.certain = False
+        first, second = desk.wish(1, value=20), desk.wish(2, value=30)
+        desk.commands.accept(first)
+        desk.commands.accept(desk.wish(1, "humidity"))
+        await desk.clock.advance(1)
+        assert (desk.answers.results, desk.commands.pending) == ([], 2)
+        desk.certain = True
+        desk.commands.accept(second)
+        await desk.clock.advance(1)
+        assert desk.field_bus.sent == [first, second]
+    assert sorted(one.outcome for one in desk.answers.results) == ["done", "done", "refused"]
+
+
+async def test_what_came_in_doubt_is_for_who_drives_instead_to_answer() -> None:
+    """This process stood still, and another has taken over: it may have carried out what is read here late."""
+    async with Desk(telegrams_per_s=0.01) as desk:
+        sent, waiting = desk.wish(3), desk.wish(1)
+        desk.commands.accept(sent)
+        desk.commands.accept(waiting)
+        await settle(10)
+        desk.certain = False
+        done, open_ = desk.wish(2), desk.wish(2, value=70)
+        desk.commands.accept(done)
+        desk.commands.accept(open_)
+        desk.commands.hand_over()
+        desk.commands.answered(done)
+        await desk.clock.advance(31)
+        desk.commands.sweep()
+        told = [(one.outcome, one.command) for one in desk.answers.results]
+        assert told == [("done", sent), ("refused", waiting)]
+        desk.certain = True
+        desk.commands.sweep()
+    assert [(one.outcome, one.command) for one in desk.answers.results[2:]] == [("expired", open_)]
 
 
 async def test_an_id_is_not_remembered_for_ever() -> None:

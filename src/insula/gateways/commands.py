@@ -26,7 +26,7 @@ REMEMBER_MS: Final = 3_600_000
 """An id is known again until its command expires, but for no longer than this."""
 
 
-DOUBT_S: Final = 0.2
+DOUBT_MS: Final = 200
 """While it is not certain who drives the gateway, commands wait; it is asked so often (real time)."""
 FORGET_MS: Final = 60_000
 """After a command expired, it is up to the process that drives the gateway to say so, for so long (real time)."""
@@ -64,6 +64,8 @@ class Commands:
         self._may_send = may_send
         self._unanswered: dict[str, Command] = {}
         """What was not ours to carry out, and has no result yet."""
+        self._doubtful: list[Command] = []
+        """What came while it was not certain who drives the gateway: another may carry it out, and answer it."""
         self._gateway_id = gateway_id
         self._field_bus = field_bus
         self._devices = devices
@@ -84,7 +86,7 @@ class Commands:
 
     @property
     def pending(self) -> int:
-        return len(self._queue) + len(self._busy)
+        return len(self._queue) + len(self._busy) + len(self._doubtful)
 
     @property
     def owes(self) -> bool:
@@ -98,6 +100,13 @@ class Commands:
         if command.gateway_id != self._gateway_id or not self._once.first(command, self._clock.real()):
             return
         self._state.counters["commands"] += 1
+        if self._doubtful or not self._may_send():
+            self._doubtful.append(command)
+            self._pump_later(DOUBT_MS)
+        else:
+            self._admit(command)
+
+    def _admit(self, command: Command) -> None:
         if self._may_go(command):
             self._enqueue(Waiting(command))
 
@@ -178,10 +187,9 @@ class Commands:
     def _pump(self) -> None:
         """Send what can be sent now. Called whenever that may have changed; never waits."""
         while self._tasks is not None and len(self._queue) and len(self._busy) < self._field_bus.concurrent:
-            wait_ms = self._bucket.wait_ms(self._clock.real()) if self._may_send() else round(DOUBT_S * 1000)
+            wait_ms = self._bucket.wait_ms(self._clock.real()) if self._may_send() else DOUBT_MS
             if wait_ms:
-                if self._token is None:
-                    self._token = self._tasks.create_task(self._pump_in(wait_ms))
+                self._pump_later(wait_ms)
                 return
             waiting = self._queue.take(self._busy)
             if waiting is None:
@@ -191,9 +199,19 @@ class Commands:
                 self._busy.add(waiting.command.device_id)
                 self._tasks.create_task(self._carry_out(waiting))
 
+    def _pump_later(self, wait_ms: int) -> None:
+        if self._token is None and self._tasks is not None:
+            self._token = self._tasks.create_task(self._pump_in(wait_ms))
+
     async def _pump_in(self, wait_ms: int) -> None:
         await self._clock.real_sleep(wait_ms / 1000)
         self._token = None
+        if self._doubtful and not self._may_send():
+            self._pump_later(DOUBT_MS)
+            return
+        doubtful, self._doubtful = self._doubtful, []
+        for command in doubtful:
+            self._admit(command)
         self._pump()
 
     def _still_may_go(self, command: Command) -> bool:
@@ -254,6 +272,19 @@ class Commands:
         """Refuse everything that waits: of one device, or of all."""
         for waiting in self._queue.remove(lambda command: device_id is None or command.device_id == device_id):
             self._refuse(waiting, reason)
+
+    def hand_over(self) -> None:
+        """Another process drives the gateway. What came while this one still did for certain, the other has never
+        driven: it is refused. What came in doubt it may have carried out, while this one stood still: it says what
+        became of that, or that it has expired."""
+        doubtful, self._doubtful = self._doubtful, []
+        real = self._clock.real()
+        for waiting in self._queue.remove(lambda command: True):
+            if waiting.command.expires_at >= real:
+                self._refuse(waiting, reasons.HANDED_OVER)
+            elif not waiting.repeat:
+                doubtful.append(waiting.command)
+        self._unanswered.update((command.id, command) for command in doubtful)
 
     def sweep(self) -> None:
         """Answer what expired while it waited, and forget ids that cannot come again."""

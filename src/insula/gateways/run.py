@@ -139,7 +139,7 @@ class GatewayRunner:
         self._tell_health()
 
     def _hand_over(self) -> None:
-        self._commands.drop(reasons.HANDED_OVER)
+        self._commands.hand_over()
         self._outbox.stand_by()
         self._tell_health()
 
