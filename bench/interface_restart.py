@@ -76,7 +76,7 @@ def _until(http: int, status: str) -> None:
     end = time.monotonic() + 30
     while time.monotonic() < end:
         with suppress(OSError, json.JSONDecodeError):
-            parts: dict[str, Any] = DemoProcess.ask(f"http://127.0.0.1:{http}/health")["parts"]
+            parts: dict[str, Any] = DemoProcess.ask(f"http://127.0.0.1:{http}/health").get("parts", {})
             states = [parts[name]["status"] for name in ("gateway/knx", "gateway/zwave") if name in parts]
             if len(states) == 2 and (set(states) == {"ok"}) == (status == "ok"):
                 return
