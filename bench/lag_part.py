@@ -14,7 +14,7 @@ from insula.bus.kafka import KafkaBus
 from insula.logs import configure
 from insula.settings import load_settings
 
-READERS = {"recorder": "recorder", "controller": "controller-{instance}", "api": "api values"}
+READERS = {"recorder": "recorder", "controller": "controller-{instance}-points", "api": "api values"}
 EVERY_S = 0.5
 
 
