@@ -105,7 +105,6 @@ async def house(folder: Path, clock: ManualClock, text: str | None = None) -> As
         await api.places.load()
         it.tasks = [asyncio.create_task(work, name=name) for name, work in _parts(it)]
         await asyncio.wait_for(_ready(it), 10)
-        await http.get("/api/v1/session")  # who the console is has been looked up: no later request waits for that
         try:
             yield it
         finally:
@@ -128,8 +127,10 @@ def _parts(it: House) -> list[tuple[str, Coroutine[Any, Any, None]]]:
 
 
 async def _ready(it: House) -> None:
-    """The gateways serve the devices."""
+    """The gateways serve the devices; and who the console is has been looked up, with the rights that the directory
+    tells: no later request waits for the database to know it."""
     await it.channel.devices.complete()
-    while not (it.knx.served and it.zwave.served):
+    while not (it.knx.served and it.zwave.served) or it.api.board.rights < 0:
         await asyncio.sleep(0)
+    await it.http.get("/api/v1/session")
     await settle()

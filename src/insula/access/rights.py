@@ -81,10 +81,6 @@ class Person(msgspec.Struct, frozen=True):
     def _limited(self, level: Level | None) -> Level | None:
         return level if level is None or RANK[level] <= RANK[self.limit] else self.limit
 
-    def may(self, level: Level, room: RoomPlace, *, there: bool = False) -> bool:
-        found = self.level(room, there=there)
-        return found is not None and RANK[found] >= RANK[level]
-
 
 def highest(levels: Iterable[Level]) -> Level | None:
     return max(levels, key=RANK.__getitem__, default=None)
