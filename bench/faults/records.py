@@ -8,7 +8,7 @@ from bench.faults.campus import Campus
 from insula.bus.channel import Channel
 from insula.bus.devices import DeviceIndex
 from insula.bus.kafka import KafkaBus
-from insula.bus.port import Partition, Record
+from insula.bus.port import Partition, Record, reached
 from insula.bus.topics import END_OF_DEVICES
 from insula.clock import SystemClock
 from insula.messages import Command, CommandResult, DeviceRecord
@@ -66,7 +66,7 @@ async def _behind(campus: Campus, ends: dict[Partition, int]) -> dict[Partition,
 
 async def _read_field(channel: Channel, records: Records, ends: dict[Partition, int]) -> None:
     reader = await channel.read(FIELD, name="faults", start="beginning", wanted=_no_reading)
-    while any(reader.positions().get(place, 0) < end for place, end in ends.items()):
+    while not reached(reader.positions(), ends):
         for received in await reader.batch(5000):
             match received.message:
                 case Command() as command:

@@ -13,7 +13,7 @@ import pytest
 
 from insula.bus.kafka import KafkaBus
 from insula.bus.memory import MemoryBus
-from insula.bus.port import Bus, Outgoing, Partition, Positions, Record, Subscription
+from insula.bus.port import Bus, Outgoing, Partition, Positions, Record, Subscription, reached
 from insula.clock import SystemClock
 from tests.services.kafka import Cluster
 from tests.services.topics import empty_topics
@@ -76,7 +76,7 @@ async def take_until(subscription: Subscription, end: Positions) -> list[Record]
     """Until the reader's positions are these."""
     records: list[Record] = []
     async with asyncio.timeout(PATIENCE_S):
-        while any(subscription.positions().get(place, 0) < offset for place, offset in end.items()):
+        while not reached(subscription.positions(), end):
             records += await subscription.batch()
     return records
 

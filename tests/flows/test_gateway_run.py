@@ -15,10 +15,11 @@ from insula.bus.memory import MemoryBus
 from insula.bus.port import Outgoing
 from insula.clock import ManualClock, settle
 from insula.errors import Failed, Unavailable
-from insula.gateways import run
+from insula.gateways import reasons, run
 from insula.gateways.fake import FakeFieldBus
 from insula.gateways.run import GatewayRunner
 from insula.messages import (
+    COMMAND_LIFE_MS,
     BuildingSettings,
     BusMessage,
     Command,
@@ -286,20 +287,33 @@ async def test_whatever_a_library_raises_is_an_answer_and_stops_nothing(
     assert kit.results(failed, after) == [f"failed: {reason}", "done"]
 
 
-async def test_what_was_asked_before_the_gateway_started_is_not_done(
+def early(clock: ManualClock) -> Command:
+    """Asked before the gateway started."""
+    at = clock.real()
+    return Command(
+        at=at, device_id=BLIND, gateway_id="knx-1", point="position", value=1, expires_at=at + COMMAND_LIFE_MS
+    )
+
+
+async def test_what_was_asked_before_the_gateway_started_is_not_done_but_answered(
     clock: ManualClock, field_bus: FakeFieldBus
 ) -> None:
-    early = Command(
-        at=clock.real(),
-        device_id=BLIND,
-        gateway_id="knx-1",
-        point="position",
-        value=1,
-        expires_at=clock.real() + 30_000,
-    )
-    async with gateway(clock, field_bus, early) as kit:
+    command = early(clock)
+    async with gateway(clock, field_bus, command) as kit:
+        assert kit.unanswered(command)
+        await clock.advance(COMMAND_LIFE_MS / 1000 + run.HEALTH_S)
+        assert kit.result(command) == f"expired: {reasons.UNATTENDED}"
         assert kit.sent == []
-        assert kit.unanswered(early)
+
+
+async def test_what_was_asked_and_answered_before_the_gateway_started_is_answered_once(
+    clock: ManualClock, field_bus: FakeFieldBus
+) -> None:
+    command = early(clock)
+    done = CommandResult(at=clock.real(), command=command, outcome="done")
+    async with gateway(clock, field_bus, command, done) as kit:
+        await clock.advance(COMMAND_LIFE_MS / 1000 + run.HEALTH_S)
+        assert kit.results(command) == ["done"]
 
 
 # --- who may

@@ -82,7 +82,7 @@ async def ask(channel: Channel, value: float, device_id: int = BLIND, point: str
         gateway_id=channel.devices.get(device_id).gateway_id,
         point=point,
         value=value,
-        expires_at=now + 30_000,
+        expires_at=now + 120_000,
         origin=ANNA,
     )
     await channel.send(command)
@@ -108,6 +108,7 @@ async def test_a_process_that_stood_still_sends_nothing_of_what_it_once_led(kafk
             await new.says("starts")
             first, waiting = await ask(channel, 10), await ask(channel, 20, RADIATOR, "valve")
             await old.says(f"sent {first}")
+            await next_of(heard, lambda message: isinstance(message, Health) and message.counters["pending"] == 1)
             old.process.send_signal(signal.SIGSTOP)
             await new.says("leads")
             later = await ask(channel, 30)

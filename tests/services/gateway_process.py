@@ -40,7 +40,7 @@ async def main(servers: str, name: str) -> None:
     bus = KafkaBus({"bootstrap.servers": servers}, SystemClock())
     await bus.start()
     channel = Channel(bus, DeviceIndex())
-    field_bus = FakeFieldBus(telegrams_per_s=0.5)
+    field_bus = FakeFieldBus(telegrams_per_s=0.01)
     asyncio.get_running_loop().add_signal_handler(signal.SIGUSR1, field_bus.cut)
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(channel.follow_devices())

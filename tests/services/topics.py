@@ -6,10 +6,9 @@ from confluent_kafka import KafkaError, KafkaException, TopicPartition
 from confluent_kafka.admin import AdminClient, OffsetSpec
 
 from insula.bus.kafka_client import admin_client, answers, error_of
-from insula.bus.kafka_group import partitions_of
 from insula.bus.kafka_topics import KafkaTopics
 from insula.bus.port import Partition
-from insula.bus.topics import STATE, TOPICS
+from insula.bus.topics import STATE, TOPICS, partitions_of
 from insula.clock import SystemClock
 from insula.errors import Unavailable
 from tests.services.kafka import Cluster

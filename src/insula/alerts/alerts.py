@@ -19,7 +19,7 @@ from insula.bus.channel import Channel, Reader, Received
 from insula.bus.codec import ACKNOWLEDGE, RESULT
 from insula.bus.health import tell_health
 from insula.bus.keys import alert_key
-from insula.bus.port import Partition, Record
+from insula.bus.port import Partition, Record, reached
 from insula.bus.topics import DB, EVENTS, KNX, STATE, ZWAVE
 from insula.clock import Clock
 from insula.errors import Unavailable, UnknownDevice
@@ -110,7 +110,7 @@ class Alerts:
         while True:
             await self._chosen.wait()
             ends = await self._channel.bus.end_positions([STATE.name])
-            while any(state.positions().get(place, 0) < end for place, end in ends.items()):
+            while not reached(state.positions(), ends):
                 self._heard.clear()
                 await self._heard.wait()
             self._led_since = self._clock.real()

@@ -9,14 +9,13 @@ from confluent_kafka import Consumer, KafkaException, TopicPartition
 
 from insula.bus.kafka_client import Administration, Link, admin_client, answers, error_of, few_arenas, unavailable
 from insula.bus.kafka_clock import BrokerClock
-from insula.bus.kafka_group import partitions_of
 from insula.bus.kafka_offsets import Offsets
 from insula.bus.kafka_readers import KafkaMembership, KafkaSubscription
 from insula.bus.kafka_sender import Sender
 from insula.bus.kafka_tenure import Tenure
 from insula.bus.kafka_topics import ANSWER_S, KafkaTopics, faults_at_start
 from insula.bus.port import Assigned, Outgoing, Partition, Positions, Revoked, Slow, Start
-from insula.bus.topics import TOPICS
+from insula.bus.topics import TOPICS, partitions_of
 from insula.clock import Clock
 from insula.errors import InputError, Unavailable
 

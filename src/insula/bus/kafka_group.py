@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from confluent_kafka import Consumer, TopicPartition
 
 from insula.bus.port import Assigned, Partition, Positions, Revoked
-from insula.bus.topics import TOPICS
 
 
 @dataclass
@@ -131,7 +130,3 @@ class Share:
 
 def places_of(partitions: Sequence[TopicPartition]) -> list[Partition]:
     return sorted((partition.topic, partition.partition) for partition in partitions)
-
-
-def partitions_of(topics: Sequence[str]) -> list[Partition]:
-    return [(topic, number) for topic in topics for number in range(TOPICS[topic].partitions)]

@@ -8,11 +8,12 @@ import structlog
 from confluent_kafka import OFFSET_END, Consumer, TopicPartition
 
 from insula.bus.backlog import Latest, Lossless
-from insula.bus.kafka_group import Share, partitions_of
+from insula.bus.kafka_group import Share
 from insula.bus.kafka_inbox import Inbox
 from insula.bus.kafka_poller import Change, Poller
 from insula.bus.kafka_tenure import Tenure
 from insula.bus.port import Assigned, Partition, Positions, Record, Revoked, Slow, Start
+from insula.bus.topics import partitions_of
 from insula.errors import Unavailable
 
 if TYPE_CHECKING:

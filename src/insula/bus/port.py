@@ -18,6 +18,10 @@ kept begins at the nearest record that is. ``nowhere``: it reads the partitions 
 Slow = Literal["lossless", "latest"]
 
 
+def reached(positions: Positions, end: Positions) -> bool:
+    return all(positions.get(place, 0) >= offset for place, offset in end.items())
+
+
 MAX_RECORD = 1_048_576
 """Bytes of a record's key, value and headers: what Kafka takes by default (its ``message.max.bytes``, less framing)."""
 

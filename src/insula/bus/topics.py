@@ -1,10 +1,10 @@
 """The topics and how each is kept."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from insula.bus.port import MAX_RECORD
+from insula.bus.port import MAX_RECORD, Partition
 
 PARTITIONS = 12
 ROLL_MS = 600_000
@@ -59,6 +59,10 @@ TOPICS: dict[str, Topic] = {topic.name: topic for topic in (KNX, ZWAVE, EVENTS, 
 def partition_of(topic: str, spread: int) -> int:
     """The partition that records with this ``spread`` (a room's id) are put on."""
     return spread % TOPICS[topic].partitions
+
+
+def partitions_of(topics: Sequence[str]) -> list[Partition]:
+    return [(topic, number) for topic in topics for number in range(TOPICS[topic].partitions)]
 
 
 END_OF_DEVICES = "end_read_db"

@@ -4,7 +4,7 @@ from collections.abc import Container, Iterator
 
 import msgspec
 
-from insula.bus.port import Positions, Record
+from insula.bus.port import Positions, Record, reached
 
 
 class Kept(msgspec.Struct, gc=False):
@@ -43,7 +43,7 @@ class Aside:
         longer kept here."""
         for number in list(self._ends):
             ends = self._ends.get(number)  # meanwhile it may have been given to who asked before
-            if ends is not None and all(positions.get(place, 0) >= end for place, end in ends.items()):
+            if ends is not None and reached(positions, ends):
                 del self._ends[number]
                 yield number, list(self._kept.pop(number).values())
 

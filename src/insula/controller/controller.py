@@ -10,7 +10,7 @@ from insula.building.state import SETTLE_MS
 from insula.bus.channel import Channel, Reader, Received
 from insula.bus.codec import LEASE_END, PASSED_ON, RESULT, lease_key
 from insula.bus.health import tell_health
-from insula.bus.port import Partition, Record
+from insula.bus.port import Partition, Record, reached
 from insula.bus.topics import EVENTS, KNX, STATE, partition_of
 from insula.clock import Clock
 from insula.controller.aside import Kept
@@ -98,7 +98,7 @@ class Controller:
     async def _catch_up(self, state: Reader) -> None:
         """Rules, settings, leases and what was learned, as they stand on topic ``state``."""
         ends = await self._channel.bus.end_positions([STATE.name])
-        while any(state.positions().get(place, 0) < end for place, end in ends.items()):
+        while not reached(state.positions(), ends):
             for received in await state.batch():
                 self.known.learn(received)
         self.known.complete()

@@ -13,11 +13,11 @@ import structlog
 from insula.bus.channel import Channel, Reader, Received
 from insula.bus.codec import RESULT
 from insula.bus.health import STANDBY, standby_name
-from insula.bus.port import Positions, Record, Start
-from insula.bus.topics import EVENTS, STATE
+from insula.bus.port import Positions, Record, Start, reached
+from insula.bus.topics import EVENTS, STATE, partitions_of
 from insula.clock import Clock
 from insula.gateways import reasons
-from insula.gateways.commands import Commands
+from insula.gateways.commands import FORGET_MS, Commands
 from insula.gateways.leadership import Leadership
 from insula.gateways.load import BusLoad
 from insula.gateways.outbox import LOT, Outbox
@@ -27,6 +27,7 @@ from insula.gateways.standby import Reserve
 from insula.gateways.state import GatewayState
 from insula.gateways.values import LastValues
 from insula.messages import (
+    COMMAND_LIFE_MS,
     BuildingSettings,
     Command,
     CommandResult,
@@ -45,6 +46,8 @@ RESEND_S: Final = 5.0
 HEALTH_S: Final = 5.0
 RESTART_S: Final = 1.0
 LOOK_S: Final = 1.0
+BEFORE_MS: Final = COMMAND_LIFE_MS + FORGET_MS
+"""So far back a gateway that starts reads what was asked and answered (real time)."""
 PATIENCE_MS: Final = 5_000
 """Who drives and has no link for so long (real time) gives way to one that has."""
 LEASE: Final = "lease/"
@@ -78,8 +81,9 @@ class GatewayRunner:
         self._reserve = Reserve(gateway_id, instance)
         self._state = GatewayState(LastValues(gateway_id))
         self._load = BusLoad()
+        self._topics = (protocol, EVENTS.name)
         self._leadership = Leadership(
-            gateway_id, [protocol, EVENTS.name], channel.bus, clock, gained=self._take_over, lost=self._hand_over
+            gateway_id, self._topics, channel.bus, clock, gained=self._take_over, lost=self._hand_over
         )
         may_send = self._leadership.certain
         self._outbox = Outbox(channel, clock, may_send)
@@ -87,11 +91,14 @@ class GatewayRunner:
         self._reports = Reports(self._state, self._commands, self._outbox, clock, self._tell_health, may_send)
         self._first: Positions = {}
         """Where commands begin to be ours."""
+        self._known: Positions = {}
+        """What was asked and answered until there, before this process started, is not known yet."""
         self._readers: list[Reader] = []
         self._served: Sequence[DeviceRecord] | None = None
 
     async def run(self) -> None:
-        """Until cancelled. Commands published from when the building's devices are known on are answered."""
+        """Until cancelled. Commands published from then on are carried out; what was asked before, and nobody answered,
+        expires."""
         await self._channel.devices.complete()
         changed = asyncio.Event()
         stop_listening = self._channel.devices.on_change(changed.set)
@@ -100,8 +107,8 @@ class GatewayRunner:
             await self._leadership.open()
             if not self._leadership.leads:
                 self._outbox.stand_by()
-            start: Start = self._first if self._leadership.leads else "end"
-            commands = await self._read([self._protocol, EVENTS.name], start, self._concerns_us)
+            commands = await self._read([self._protocol, EVENTS.name], "nowhere", self._concerns_us)
+            self._known = await commands.follow(partitions_of(self._topics), self._clock.real() - BEFORE_MS)
             state = await self._read([STATE.name], "beginning", self._concerns_gateways)
             await self._catch_up(state)
             await self._serve_devices()
@@ -156,7 +163,8 @@ class GatewayRunner:
     def _concerns_us(self, record: Record) -> bool:
         """Readings have the header ``point`` (those of 2020's programs have not): who drives needs none of them."""
         if record.topic == EVENTS.name:
-            return record.key == RESULT and (not self._leadership.leads or self._commands.owes)
+            heeds = not self._leadership.leads or self._commands.owes or bool(self._known)
+            return record.key == RESULT and heeds
         device_id, found, _ = record.headers.get("point", "").partition("/")
         return not found or (not self._leadership.leads and self._serves(device_id))
 
@@ -169,6 +177,8 @@ class GatewayRunner:
         while True:
             for received in await reader.batch():
                 self._take(received)
+            if self._known and reached(reader.positions(), self._known):
+                self._known = {}
 
     def _take(self, received: Received) -> None:
         record = received.record
@@ -187,8 +197,8 @@ class GatewayRunner:
 
     async def _catch_up(self, reader: Reader) -> None:
         """Know every lease before the first command: who holds what was decided while we were away."""
-        end = await self._channel.bus.end_positions(["state"])
-        while any(reader.positions().get(place, 0) < offset for place, offset in end.items()):
+        end = await self._channel.bus.end_positions([STATE.name])
+        while not reached(reader.positions(), end):
             self._apply(await reader.batch())
 
     async def _follow_state(self, reader: Reader) -> None:
