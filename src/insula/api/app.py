@@ -12,6 +12,7 @@ from litestar.params import FromPath
 from insula import __version__
 from insula.api.access import guard, need, needs
 from insula.api.alerts import AlertBoard, alert_routes
+from insula.api.application import Application
 from insula.api.asking import Asked, Asking
 from insula.api.board import StateBoard
 from insula.api.bus import BusWindow, bus_routes
@@ -102,7 +103,7 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
         ],
         exception_handlers={Exception: problem},
     )
-    app = Litestar(
+    app = Application(
         route_handlers=[legacy, modern, health_route(health)],
         openapi_config=OpenAPIConfig(
             title="Insula",
