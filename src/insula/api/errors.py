@@ -6,6 +6,7 @@ InputError
     ├── Forbidden   status 403
     ├── NotFound    status 404
     ├── TooLarge    status 413
+    ├── ProviderFailed  status 424
     └── TooMany     status 429
 """
 
@@ -41,6 +42,12 @@ class NotFound(RequestError):
 
 class TooLarge(RequestError):
     status = 413
+
+
+class ProviderFailed(RequestError):
+    """Who was to say who somebody is does not answer, or nonsense: not ours, and later it may."""
+
+    status = 424
 
 
 class TooMany(RequestError):
