@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from msgspec.structs import asdict
 
 from insula.bus.channel import Channel
 from insula.bus.devices import DeviceIndex
@@ -26,6 +27,7 @@ from insula.retry import begin_again
 from insula.settings import Settings
 
 if TYPE_CHECKING:  # a part that needs no database, or no HTTP, loads nothing of it
+    from insula.api.provider import Provider
     from insula.store.engine import Store
 
 log = structlog.get_logger("insula")
@@ -199,8 +201,23 @@ async def run_parts(settings: Settings, parts: Collection[str], ready: Callable[
 def _api(at: Installation) -> Part:
     from insula.api.app import create_api
 
-    is_open = at.settings.legacy_routes == "open"
-    return ApiServer(at, create_api(at.channel, at.store, at.clock, at.instance, open_legacy=is_open))
+    api = create_api(
+        at.channel,
+        at.store,
+        at.clock,
+        at.instance,
+        open_legacy=at.settings.legacy_routes == "open",
+        providers=_providers(at) if at.settings.openid else (),
+        public_url=at.settings.api.public_url,
+    )
+    return ApiServer(at, api)
+
+
+def _providers(at: Installation) -> "list[Provider]":
+    from insula.api.provider import Provider, ProviderSettings
+
+    named = at.settings.openid.items()
+    return [Provider(ProviderSettings(name=name, **asdict(of)), at.clock) for name, of in named]
 
 
 @dataclass

@@ -196,8 +196,8 @@ class Settings(Section, frozen=True, kw_only=True):
     """``instance`` tells processes of the same part apart, in /health; empty: the host's name, or with the bus in
     memory ``1``. ``heartbeat``: a file that the process touches while it lives; empty: none. ``admin_password``: of the
     first administrator, whom a new installation makes; empty: one is thought up and said once. ``legacy_routes``:
-    ``open``: the 16 routes of 2020 drive and show every room for everybody who reaches the port, as in 2020. ``openid``: providers
-    by which people sign in, by a name of the installation's own."""
+    ``open``: the 16 routes of 2020 drive and show every room for everybody who reaches the port, as in 2020.
+    ``openid``: providers by which people sign in, by a name of the installation's own."""
 
     data: str = "data"
     instance: str = ""

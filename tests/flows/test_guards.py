@@ -14,9 +14,12 @@ from insula.clock import settle
 from tests.flows.house import ROOM_1, ROOM_2
 from tests.flows.test_signing_in import Door, door, json
 
-OPEN = {("POST", "/api/v1/session"), ("GET", "/health")}
+OPENID = {("GET", f"/api/v1/openid{path}") for path in ("", "/{provider}", "/{provider}/callback")}
+OPEN = {("POST", "/api/v1/session"), ("GET", "/health"), *OPENID}
 SECRET_ROOM = 2
-FILLED = {"topic": "knx", "version": "1", "name": "nobody", "key": "none", "command_id": "none", "id": "1"}
+FILLED = {"topic": "knx", "version": "1", "name": "nobody", "key": "none", "command_id": "none", "id": "1"} | {
+    "provider": "none"
+}
 
 
 @pytest.fixture

@@ -1,9 +1,10 @@
 """The HTTP application: routes, OpenAPI, and the tasks that keep its memory."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Router, get
 from litestar.openapi import OpenAPIConfig
@@ -25,6 +26,7 @@ from insula.api.health import HealthBoard, health_route
 from insula.api.history import history_route
 from insula.api.leases import lease_routes
 from insula.api.legacy import LegacyApi, legacy_router
+from insula.api.openid import OpenId, openid_routes
 from insula.api.people import People
 from insula.api.places import Places
 from insula.api.problems import problem
@@ -39,6 +41,9 @@ from insula.clock import Clock
 from insula.messages import CommandResult, Health
 from insula.retry import begin_again
 from insula.store.engine import Store
+
+if TYPE_CHECKING:
+    from insula.api.provider import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,8 +77,18 @@ class Api:
         return Health(part="api", instance=self.instance, at=self.clock.real())
 
 
-def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1", *, open_legacy: bool = False) -> Api:
-    """``instance``: its name in /health; ``open_legacy``: the routes of 2020 answer to everybody, as in 2020."""
+def create_api(
+    channel: Channel,
+    store: Store,
+    clock: Clock,
+    instance: str = "1",
+    *,
+    open_legacy: bool = False,
+    providers: Sequence["Provider"] = (),
+    public_url: str = "",
+) -> Api:
+    """``instance``: its name in /health; ``open_legacy``: the routes of 2020 answer to everybody, as in 2020;
+    ``providers``: of OpenID Connect, by which people may sign in; ``public_url``: where browsers reach all this."""
     places, commands = Places(store, channel), Commands(channel, clock)
     values = LastValues(channel, clock, commands.saw)
     health, window = HealthBoard(channel, clock), BusWindow(channel)
@@ -94,6 +109,7 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
             *alert_routes(alerts, store),
             device_health_route(devices),
             *session_routes(changing),
+            *openid_routes(OpenId(changing, providers, public_url)),
             *user_routes(changing),
             *team_routes(changing),
             *right_routes(changing),

@@ -17,8 +17,8 @@ PER_ADDRESS = 100
 
 
 class RequestRow(msgspec.Struct, frozen=True, kw_only=True):
-    """An authentication request. ``digest``, ``browser``: sums (access/secret.py) of its state, and of the cookie of the
-    browser that began it; ``account``: to be linked to whom the provider names, None: to sign in; ``ends_at``: ms."""
+    """An authentication request. ``digest``, ``browser``: sums (access/secret.py) of its state, and of a cookie of
+    the browser that began it; ``account``: to be linked, None: whoever the provider names signs in; ``ends_at``: ms."""
 
     digest: str
     browser: str
@@ -42,7 +42,7 @@ async def add_request(connection: AsyncConnection, row: RequestRow, now: int) ->
 
 
 async def take_request(connection: AsyncConnection, digest: str, browser: str, now: int) -> RequestRow | None:
-    """Once, and only by the browser that began it; None: there is none, or it is over. In a transaction that is alone."""
+    """Once, and only by the browser that began it; None: there is none, or it is over. ``alone``."""
     which = (OpenIdRequest.c.digest == digest) & (OpenIdRequest.c.browser == browser)
     row = (await connection.execute(select(OpenIdRequest).where(which, OpenIdRequest.c.ends_at > now))).first()
     await connection.execute(delete(OpenIdRequest).where(which))

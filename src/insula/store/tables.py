@@ -425,7 +425,9 @@ OpenIdRequest = Table(
     Column("nonce", String(64), nullable=False),
     Column("verifier", String(64), nullable=False, comment="of PKCE"),
     Column("next", String(500), nullable=False, comment="where the browser goes at the end"),
-    Column("account", ForeignKey("Account.id", ondelete="CASCADE"), nullable=True, comment="whom it is to be linked to"),
+    Column(
+        "account", ForeignKey("Account.id", ondelete="CASCADE"), nullable=True, comment="whom it is to be linked to"
+    ),
     Column("address", String(64), nullable=False, index=True),
     Column("ends_at", BigInteger, nullable=False, index=True),
 )

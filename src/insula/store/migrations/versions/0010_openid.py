@@ -24,9 +24,7 @@ def upgrade() -> None:
         sa.Column("account", sa.Integer(), nullable=True, comment="whom it is to be linked to"),
         sa.Column("address", sa.String(length=64), nullable=False),
         sa.Column("ends_at", sa.BigInteger(), nullable=False),
-        sa.ForeignKeyConstraint(
-            ["account"], ["Account.id"], name=op.f("fk_OpenIdRequest_account_Account"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["account"], ["Account.id"], name=op.f("fk_OpenIdRequest_account"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("digest", name=op.f("pk_OpenIdRequest")),
     )
     op.create_index(op.f("ix_OpenIdRequest_address"), "OpenIdRequest", ["address"], unique=False)
