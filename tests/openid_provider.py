@@ -66,7 +66,7 @@ class OpenIdProvider:
         assert (asked["realm"], asked["response_type"], asked["client_id"]) == ("house", "code", CLIENT)
         assert asked["code_challenge_method"] == "S256"
         assert "openid" in asked["scope"].split()
-        code = f"code-{len(self.codes)}"
+        code = f"code-{len(self.asked)}"
         self.codes[code] = asked
         back = {"code": code, "state": asked["state"], "iss": self.issuer}
         raise web.HTTPFound(f"{asked['redirect_uri']}?{urlencode(back)}")
