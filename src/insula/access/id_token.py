@@ -46,7 +46,7 @@ def read_id_token(
         claims.validate(now=now // 1000, leeway=LEEWAY_S)
     except InvalidKeyIdError:
         raise UnknownKey("the ID token is signed with an unknown key") from None
-    except (JoseError, ValueError, TypeError, KeyError, AttributeError) as error:
+    except (JoseError, ValueError, TypeError, KeyError, AttributeError, ArithmeticError, RecursionError) as error:
         raise InputError(f"the ID token is not right: {_reason(error)}") from None
     subject = claims["sub"]
     if not isinstance(subject, str) or not 1 <= len(subject) <= LONGEST:

@@ -7,13 +7,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from insula.access.id_token import groups_of
-from insula.api.asking import Asked
+from insula.api.asking import Asked, signed_of
 from insula.api.changing import Changing
 from insula.api.errors import Forbidden
 from insula.api.provider import ProviderSettings
 from insula.errors import InputError
-from insula.store.accounts import AccountRow, account_of, add_account, change_account, list_accounts, list_teams
-from insula.store.openid import set_teams, teams_of
+from insula.store.accounts import AccountRow, account_of, add_account, change_account, list_teams
+from insula.store.openid import link_account, set_teams, teams_of
 
 
 class Linking:
@@ -35,18 +35,10 @@ class Linking:
         return found
 
     async def link(self, request: Asked, of: ProviderSettings, subject: str, account: int) -> None:
-        """From now on that account signs in by the provider too. Raises Forbidden."""
-        async with self._store.read() as connection:
-            owner = await account_of(connection, of.issuer, subject)
-            mine = next(row for row in await list_accounts(connection) if row.id == account)
-        if owner is not None:
-            raise Forbidden(
-                f"that is linked to the account {owner.name if owner.id == account else 'of somebody else'}"
-            )
-        async with self._changing.of(
-            request, "user linked", mine.name, by=of.name, issuer=of.issuer, subject=subject
-        ) as connection:
-            await change_account(connection, account, issuer=of.issuer, subject=subject)
+        """From now on the account of who asks signs in by the provider too. Raises InputError."""
+        said = {"by": of.name, "issuer": of.issuer, "subject": subject}
+        async with self._changing.of(request, "user linked", signed_of(request).person.name, **said) as connection:
+            await link_account(connection, account, of.issuer, subject)
 
     async def _first(self, request: Asked, of: ProviderSettings, claims: Mapping[str, Any]) -> AccountRow:
         """Without rights."""

@@ -148,7 +148,7 @@ class Provider:
                 raise self._failed("discovery", "names an address without TLS")
         try:
             keys = KeySet.import_key_set(msgspec.json.decode(await self._get(metadata.jwks_uri, "keys")))
-        except (JoseError, ValueError, TypeError, KeyError, AttributeError):
+        except (JoseError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             raise self._failed("keys", "they cannot be read") from None
         self._kept, self._until = (metadata, keys), self._clock.real() + KEPT_MS
         return self._kept
@@ -182,7 +182,7 @@ class Provider:
     def _decoded(self, body: bytes, type_: type[T], what: str) -> T:
         try:
             return msgspec.json.decode(body, type=type_)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
             raise self._failed(what, "it cannot be read") from None
 
     def _failed(self, what: str, why: str) -> ProviderFailed:

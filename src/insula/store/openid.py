@@ -4,9 +4,11 @@ from collections.abc import Set
 
 import msgspec
 from sqlalchemy import delete, func, insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from insula.store.accounts import list_teams
+from insula.errors import InputError
+from insula.store.accounts import change_account, list_teams
 from insula.store.devices import to_struct
 from insula.store.tables import OpenIdRequest, TeamMember
 
@@ -47,6 +49,14 @@ async def take_request(connection: AsyncConnection, digest: str, browser: str, n
     row = (await connection.execute(select(OpenIdRequest).where(which, OpenIdRequest.c.ends_at > now))).first()
     await connection.execute(delete(OpenIdRequest).where(which))
     return None if row is None else to_struct(row, RequestRow)
+
+
+async def link_account(connection: AsyncConnection, account: int, issuer: str | None, subject: str | None) -> None:
+    """It is whom the issuer means by that subject; None: nobody's any more. Raises InputError: another account is."""
+    try:
+        await change_account(connection, account, issuer=issuer, subject=subject)
+    except IntegrityError:
+        raise InputError("that is linked to the account of somebody else") from None
 
 
 async def teams_of(connection: AsyncConnection, account: int) -> dict[str, int]:
