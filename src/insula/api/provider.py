@@ -5,6 +5,7 @@ Asked only when somebody signs in, and only for so long: a provider that is away
 
 import asyncio
 from collections.abc import Mapping
+from functools import cache
 from typing import Any, TypeVar
 from urllib.parse import quote
 
@@ -49,6 +50,10 @@ class ProviderSettings(msgspec.Struct, frozen=True, kw_only=True):
     def __repr__(self) -> str:
         """Without its secret."""
         return f"ProviderSettings({self.name!r}, {self.issuer!r})"
+
+
+_tls = cache(httpx.create_ssl_context)
+"""Made once: it reads all the certificates that are trusted."""
 
 
 class _Tokens(msgspec.Struct, frozen=True):
@@ -164,7 +169,7 @@ class Provider:
         try:
             async with (
                 asyncio.timeout(WITHIN_S),
-                httpx.AsyncClient(timeout=WITHIN_S, headers={"Accept": "application/json"}) as http,
+                httpx.AsyncClient(timeout=WITHIN_S, verify=_tls(), headers={"Accept": "application/json"}) as http,
                 http.stream(method, url, **more) as answer,
             ):
                 async for part in answer.aiter_bytes():
