@@ -197,10 +197,12 @@ async def run_parts(settings: Settings, parts: Collection[str], ready: Callable[
 
 
 def _api(at: Installation) -> Part:
+    from insula.access.presence import PresenceLimits
     from insula.api.app import create_api
 
-    is_open = at.settings.legacy_routes == "open"
-    return ApiServer(at, create_api(at.channel, at.store, at.clock, at.instance, open_legacy=is_open))
+    is_open, of = at.settings.legacy_routes == "open", at.settings.presence
+    limits = PresenceLimits(round(of.lease_s * 1000), round(of.guest_minutes * 60_000), of.audit_rooms)
+    return ApiServer(at, create_api(at.channel, at.store, at.clock, at.instance, open_legacy=is_open, limits=limits))
 
 
 @dataclass

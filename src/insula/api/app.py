@@ -10,6 +10,7 @@ from litestar.openapi import OpenAPIConfig
 from litestar.params import FromPath
 
 from insula import __version__
+from insula.access.presence import PresenceLimits
 from insula.api.access import guard, need, needs
 from insula.api.alerts import AlertBoard, alert_routes
 from insula.api.application import Application
@@ -20,6 +21,7 @@ from insula.api.changing import Changing
 from insula.api.commands import Commands
 from insula.api.devices import DeviceHealth, device_health_route
 from insula.api.errors import NotFound
+from insula.api.guests import GuestDoor, guest_routes
 from insula.api.hands import hands_routes
 from insula.api.health import HealthBoard, health_route
 from insula.api.history import history_route
@@ -27,6 +29,7 @@ from insula.api.leases import lease_routes
 from insula.api.legacy import LegacyApi, legacy_router
 from insula.api.people import People
 from insula.api.places import Places
+from insula.api.presence import PresenceApi, presence_routes
 from insula.api.problems import problem
 from insula.api.rules import rule_routes
 from insula.api.sessions import session_routes
@@ -56,12 +59,13 @@ class Api:
     window: BusWindow
     board: StateBoard
     people: People
+    presence: PresenceApi
 
     async def run(self) -> None:
         """Follow the bus, for ever; the beacons are to be loaded before (``places.load``). The streams end with it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for part in (self.places, self.commands, self.values, self.health, self.board):
+                for part in (self.places, self.commands, self.values, self.health, self.board, self.presence):
                     name = f"api {type(part).__name__}"
                     tasks.create_task(begin_again(name, part.run, self.clock), name=name)
                 tasks.create_task(tell_health(self.channel, self.clock, self._health))
@@ -72,8 +76,17 @@ class Api:
         return Health(part="api", instance=self.instance, at=self.clock.real())
 
 
-def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1", *, open_legacy: bool = False) -> Api:
+def create_api(
+    channel: Channel,
+    store: Store,
+    clock: Clock,
+    instance: str = "1",
+    *,
+    open_legacy: bool = False,
+    limits: PresenceLimits | None = None,
+) -> Api:
     """``instance``: its name in /health; ``open_legacy``: the routes of 2020 answer to everybody, as in 2020."""
+    limits = limits or PresenceLimits()
     places, commands = Places(store, channel), Commands(channel, clock)
     values = LastValues(channel, clock, commands.saw)
     health, window = HealthBoard(channel, clock), BusWindow(channel)
@@ -81,6 +94,7 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
     alerts = AlertBoard(board, channel, clock)
     people = People(store, board, clock)
     changing = Changing(store, people, clock)
+    presence = PresenceApi(changing, places, board, channel, limits)
     devices = DeviceHealth(channel, values, health, alerts, clock)
     legacy = legacy_router(LegacyApi(places, commands, values, store, clock, open_to_all=open_legacy))
     modern = Router(
@@ -98,6 +112,8 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
             *team_routes(changing),
             *right_routes(changing),
             audit_route(changing),
+            *presence_routes(presence),
+            *guest_routes(GuestDoor(changing, board, limits), changing),
             Router("/bus", route_handlers=bus_routes(channel, window), opt=needs("admin")),
             Router("/rules", route_handlers=rule_routes(store, clock), opt=needs("manage everything")),
         ],
@@ -115,11 +131,13 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
         guards=[guard],
         logging_config=None,
     )
-    return Api(channel, clock, instance, app, places, commands, values, health, window, board, people)
+    return Api(channel, clock, instance, app, places, commands, values, health, window, board, people, presence)
 
 
 def _command_route(commands: Commands, channel: Channel) -> Any:
-    @get("/commands/{command_id:str}", summary="What became of a command", tags=["commands"], opt=needs("rooms"))
+    needed = needs("rooms", guests=True)
+
+    @get("/commands/{command_id:str}", summary="What became of a command", tags=["commands"], opt=needed)
     async def command(request: Asked, command_id: FromPath[str]) -> dict[str, Any]:
         found, missing = commands.ask(command_id), f"no command {command_id}"
         if found is None:
