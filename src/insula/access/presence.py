@@ -4,6 +4,7 @@ That somebody is in a room is a claim, and no proof: a beacon, a code and a tag 
 what the person was given, in one room at a time, and not for long.
 """
 
+import secrets
 from ipaddress import IPv6Address, ip_address
 
 import msgspec
@@ -26,6 +27,16 @@ class PresenceLimits(msgspec.Struct, frozen=True):
     lease_ms: int = 300_000
     guest_ms: int = 7_200_000
     audit_rooms: bool = False
+
+
+def new_code() -> str:
+    """Of a room, 192 bits: nobody guesses it."""
+    return secrets.token_urlsafe(24)
+
+
+def guest_url(base: str, code: str) -> str:
+    """What a room's QR code or tag says. What follows ``#`` is sent to no server, and so is in nobody's logs."""
+    return f"{base.rstrip('/')}/guest#{code}"
 
 
 def wrong_codes_key(address: str) -> str:

@@ -1,7 +1,5 @@
 """Rooms that allow guests: whoever has the room's code may drive it for a while, without an account."""
 
-import io
-import secrets
 from typing import Annotated, Any
 
 import msgspec
@@ -10,7 +8,15 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
 from insula.access.attempts import Attempts
-from insula.access.presence import VISITS, WRONG_CODES, PresenceLimits, visits_key, wrong_codes_key
+from insula.access.presence import (
+    VISITS,
+    WRONG_CODES,
+    PresenceLimits,
+    guest_url,
+    new_code,
+    visits_key,
+    wrong_codes_key,
+)
 from insula.access.secret import digest, new_secret
 from insula.api.access import need, needs
 from insula.api.asking import Asked, origin_of
@@ -47,11 +53,6 @@ class Visit(msgspec.Struct, frozen=True):
 
     guest: GuestRow
     secret: str
-
-
-def new_code() -> str:
-    """Of 192 bits: nobody guesses it."""
-    return secrets.token_urlsafe(24)
 
 
 class GuestDoor:
@@ -166,6 +167,8 @@ def _managing(door: GuestDoor, changing: Changing) -> list[HTTPRouteHandler]:
             code = await code_of(connection, room_id)
         if code is None:
             raise NotFound("no guests are allowed there")
+        from insula.qr import qr_code  # seldom needed: a process without it is smaller
+
         drawn = qr_code(guest_url(str(request.base_url), code.code))
         return Response(drawn, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
 
@@ -179,20 +182,6 @@ def _managing(door: GuestDoor, changing: Changing) -> list[HTTPRouteHandler]:
             return {"sent_away": await send_away(connection, room_id)}
 
     return [shown, allow, renew, svg, away]
-
-
-def guest_url(base: str, code: str) -> str:
-    """What follows ``#`` is sent to no server, and so in nobody's logs."""
-    return f"{base.rstrip('/')}/guest#{code}"
-
-
-def qr_code(text: str) -> str:
-    """As SVG."""
-    import segno  # seldom needed
-
-    out = io.BytesIO()
-    segno.make_qr(text, error="m").save(out, kind="svg", scale=8, border=4, xmldecl=False)
-    return out.getvalue().decode()
 
 
 def _code(request: Asked, row: CodeRow | None) -> dict[str, Any]:

@@ -2,8 +2,10 @@
 
 import msgspec
 from sqlalchemy import delete, insert, select
+from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from insula.errors import InputError
 from insula.store.devices import to_struct
 from insula.store.tables import Nonce, Presence
 
@@ -38,9 +40,12 @@ async def find_presence(connection: AsyncConnection, account: int, now: int) -> 
 
 
 async def put_presence(connection: AsyncConnection, row: PresenceRow) -> None:
-    """There, and nowhere else. In a write that is alone."""
+    """There, and nowhere else. In a write that is alone. Raises InputError: the account or the room has just gone."""
     await end_presence(connection, row.account)
-    await connection.execute(insert(Presence), msgspec.structs.asdict(row))
+    try:
+        await connection.execute(insert(Presence), msgspec.structs.asdict(row))
+    except IntegrityError:
+        raise InputError("the account or the room is gone") from None
 
 
 async def end_presence(connection: AsyncConnection, account: int) -> bool:
