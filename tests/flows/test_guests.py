@@ -1,5 +1,6 @@
 """A room's code alone drives the room for a while: with two API processes."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import Any
@@ -10,9 +11,11 @@ import pytest
 from insula.access.attempts import WINDOW_MS
 from insula.access.presence import VISITS, WRONG_CODES, PresenceLimits
 from insula.clock import settle
+from insula.controller.controller import Controller
 from tests.flows.house import ROOM_1, ROOM_2
 from tests.flows.test_presence import HERE, RADIATOR, drive, elsewhere, nonce, report, rooms
 from tests.flows.test_signing_in import Door, door, json
+from tests.flows.test_why import told
 
 VISIT_S = PresenceLimits().guest_ms / 1000
 GUESTS_ADDRESS = "198.51.100.9"
@@ -101,6 +104,18 @@ async def test_a_guest_is_named_as_one_wherever_it_is_said_who_did_it(it: Door) 
         None,
         GUESTS_ADDRESS,
     )
+
+
+async def test_a_guest_holds_what_it_drove_and_why_says_so(it: Door) -> None:
+    it.home.tasks.append(asyncio.create_task(Controller(it.home.channel, it.home.clock).run(), name="controller"))
+    await settle()
+    guest, admin = await come(it, (await allow(it))["code"]), await it.admin()
+    await drive(guest, ROOM_1)
+    (entry,) = await told(it.home, 1)
+    assert entry["actor"] == {"kind": "guest", "name": "1"}
+    assert "by guest 1, with the room's code" in entry["text"]
+    (lease,) = json(await admin.get("/leases"))["leases"]
+    assert (lease["owner"]["kind"], lease["owner"]["name"]) == ("guest", "1")
 
 
 async def test_a_link_on_another_site_moves_nothing(it: Door) -> None:
