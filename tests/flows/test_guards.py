@@ -101,9 +101,9 @@ async def test_what_is_hidden_is_answered_as_what_is_not_there(it: Door) -> None
     for hidden, missing in pairs:
         one, other = await anna.get(hidden), await anna.get(missing)
         assert one.status_code == other.status_code == 404
-        said = one.json()["title"].replace(str(there), "N").replace("room 2", "room N")
-        assert said == other.json()["title"].replace(str(nowhere), "N")
-    held = json(await anna.delete(f"/leases/{there}"), 404)["title"]
+        said = one.json()["detail"].replace(str(there), "N").replace("room 2", "room N")
+        assert said == other.json()["detail"].replace(str(nowhere), "N")
+    held = json(await anna.delete(f"/leases/{there}"), 404)["detail"]
     assert held == f"nobody holds device {there}"
 
 

@@ -18,9 +18,9 @@ Need = Literal["nothing", "sign in", "rooms", "manage everything", "admin"]
 ``may``); ``manage everything``: every room, and what is of none; ``admin``: an administrator."""
 
 
-def needs(need: Need) -> dict[str, Any]:
-    """For a route's ``opt``."""
-    return {"needs": need}
+def needs(need: Need, *statuses: int) -> dict[str, Any]:
+    """For a route's ``opt``. ``statuses``: that its answers may have beside those of every such route (openapi.py)."""
+    return {"needs": need, "statuses": statuses}
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

@@ -6,14 +6,13 @@ from functools import partial
 from typing import Any
 
 from litestar import Litestar, Router, get
-from litestar.openapi import OpenAPIConfig
 from litestar.params import FromPath
 
-from insula import __version__
 from insula.api.access import guard, need, needs
 from insula.api.alerts import AlertBoard, alert_routes
 from insula.api.asking import Asked, Asking
 from insula.api.board import StateBoard
+from insula.api.bodies import check_type
 from insula.api.bus import BusWindow, bus_routes
 from insula.api.changing import Changing
 from insula.api.commands import Commands
@@ -24,6 +23,7 @@ from insula.api.health import HealthBoard, health_route
 from insula.api.history import history_route
 from insula.api.leases import lease_routes
 from insula.api.legacy import LegacyApi, legacy_router
+from insula.api.openapi import openapi_config
 from insula.api.people import People
 from insula.api.places import Places
 from insula.api.problems import problem
@@ -100,15 +100,12 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
             Router("/bus", route_handlers=bus_routes(channel, window), opt=needs("admin")),
             Router("/rules", route_handlers=rule_routes(store, clock), opt=needs("manage everything")),
         ],
+        before_request=check_type,
         exception_handlers={Exception: problem},
     )
     app = Litestar(
         route_handlers=[legacy, modern, health_route(health)],
-        openapi_config=OpenAPIConfig(
-            title="Insula",
-            version=__version__,
-            openapi_router=Router("/schema", route_handlers=[], opt=needs("nothing")),
-        ),
+        openapi_config=openapi_config(),
         exception_handlers={Exception: problem},
         middleware=[partial(Asking, people=people)],
         guards=[guard],

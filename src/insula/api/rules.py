@@ -9,6 +9,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from insula.api.access import acting
 from insula.api.asking import Asked
+from insula.api.bodies import JSON, TOML, takes
 from insula.api.errors import NotFound, RequestError
 from insula.building.rules import parse_ruleset
 from insula.building.rules_text import ruleset_of
@@ -39,7 +40,7 @@ def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
     async def rules(form: Form = "json") -> Answer:
         return _answer(await rules_in_force(store), form)
 
-    @put("/", summary="Put rules in force, as TOML or JSON", tags=["rules"])
+    @put("/", summary="Put rules in force, as TOML or JSON", tags=["rules"], opt=takes(TOML, JSON))
     async def apply(request: Asked, by: By = "") -> dict[str, Any]:
         """The body: TOML (``application/toml``), or a JSON object with ``name`` and ``rules``. Nothing is changed
         unless every rule compiles and names known values; ``faults`` says what is wrong and where."""
@@ -56,7 +57,7 @@ def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
             raise NotFound("no rules are tried as shadow")
         return _answer(found, form)
 
-    @put("/shadow", summary="Try rules beside those in force", tags=["rules"])
+    @put("/shadow", summary="Try rules beside those in force", tags=["rules"], opt=takes(TOML, JSON))
     async def cast(request: Asked, by: By = "") -> dict[str, Any]:
         """The body: as of ``PUT /rules``. They drive nothing."""
         ruleset, text = _read(await request.body(), request.content_type[0])

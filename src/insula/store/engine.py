@@ -6,7 +6,7 @@ from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import ArgumentError, DatabaseError, DataError, DBAPIError, InterfaceError, InternalError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
@@ -147,6 +147,8 @@ def _told_as_unavailable() -> Iterator[None]:
     before = _cancellations()
     try:
         yield
+    except (OverflowError, DataError) as error:
+        raise InputError("a number or a text is more than the database takes") from error
     except (*AWAY, DatabaseError) as error:
         if not isinstance(error, AWAY) and type(error) is not DatabaseError:  # the statement's own fault
             raise
