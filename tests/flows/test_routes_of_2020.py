@@ -313,7 +313,7 @@ async def test_bus_window_takes_records_of_2020(home: House) -> None:
     assert [(c.point, c.value) for c in home.knx.sent] == [("position", 40)]
     assert (await home.http.post("/api/v1/bus/nothing", json=record)).status_code == 404
     assert (await home.http.post("/api/v1/bus/db", json=record)).status_code == 400
-    assert (await home.http.post("/api/v1/bus/knx", json={"value": {}})).status_code == 400
+    assert (await home.http.post("/api/v1/bus/knx", json={"value": {}})).status_code == 422
     large = await home.http.post("/api/v1/bus/knx", json={"key": "x", "value": {"text": "x" * MAX_RECORD}})
     assert (large.status_code, "bytes" in large.json()["detail"]) == (413, True)
 

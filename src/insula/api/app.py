@@ -17,6 +17,7 @@ from insula.api.bus import BusWindow, bus_routes
 from insula.api.changing import Changing
 from insula.api.commands import Commands
 from insula.api.devices import DeviceHealth, device_health_route
+from insula.api.docs import docs_router
 from insula.api.errors import NotFound
 from insula.api.hands import hands_routes
 from insula.api.health import HealthBoard, health_route
@@ -104,7 +105,7 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
         exception_handlers={Exception: problem},
     )
     app = Litestar(
-        route_handlers=[legacy, modern, health_route(health)],
+        route_handlers=[legacy, modern, health_route(health), docs_router()],
         openapi_config=openapi_config(),
         exception_handlers={Exception: problem},
         middleware=[partial(Asking, people=people)],

@@ -30,7 +30,7 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("post", "/api/v1/rights"): _json({"user": "anna", "level": "drive", "room": 1}),
     ("put", "/api/v1/mode"): _json({"mode": "observe", "room": 12}),
     ("post", "/api/v1/alerts/{key}/acknowledge"): _json({"by": "anna"}),
-    ("post", "/api/v1/bus/{topic}"): _json({"key": "percentage_blinds", "value": {"bloc": 1, "floor": 4, "percentage": 40}}),
+    ("post", "/api/v1/bus/{topic}"): _json({"key": "close_blinds", "value": {"bloc": 1, "floor": 4}}),
     ("put", "/api/v1/rules"): {TOML: RULES},
     ("put", "/api/v1/rules/shadow"): {TOML: RULES},
 }

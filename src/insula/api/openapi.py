@@ -20,8 +20,8 @@ from insula.api.examples import BODIES
 from insula.api.problems import KINDS, MEDIA_TYPE, PAGE, problem_body
 
 ABOUT = """Insula runs a smart building. Everything under `/api/v1` answers with JSON, and a failure with
-`application/problem+json` (RFC 9457); the 16 routes of 2020 keep their own form. Times are milliseconds since 1970 (UTC),
-values are in the unit of their point. A room that one may not see is answered as one that is not there.
+`application/problem+json` (RFC 9457); the 16 routes of 2020 keep their own form. Times are milliseconds since 1970
+(UTC), values are in the unit of their point. A room that one may not see is answered as one that is not there.
 What is live comes over a WebSocket, which OpenAPI cannot describe: see Insula's documents."""
 
 TAGS = {
@@ -40,7 +40,7 @@ SCHEMES = {
     "session": {"type": "apiKey", "in": "cookie", "name": COOKIE, "description": "From `POST /api/v1/session`."},
     "token": {"type": "http", "scheme": "bearer", "description": "An API token, from `POST /api/v1/tokens`."},
 }
-SIGNED = [{"session": []}, {"token": []}]
+SIGNED: list[dict[str, list[str]]] = [{"session": []}, {"token": []}]
 WHO = {
     "nothing": "For everybody.",
     "sign in": "For who has signed in.",
@@ -53,7 +53,11 @@ PROBLEM = {
     "description": "RFC 9457 problem details.",
     "required": ["type", "title", "status", "detail", "instance"],
     "properties": {
-        "type": {"type": "string", "format": "uri-reference", "description": f"What kind it is; described at `{PAGE}`."},
+        "type": {
+            "type": "string",
+            "format": "uri-reference",
+            "description": f"The kind, described at `{PAGE}`.",
+        },
         "title": {"type": "string", "description": "The kind in words, the same each time."},
         "status": {"type": "integer", "minimum": 400, "maximum": 599},
         "detail": {"type": "string", "description": "What is wrong this time."},

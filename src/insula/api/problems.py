@@ -43,7 +43,7 @@ KINDS: Mapping[int, Kind] = {
     409: Kind("conflict", "Conflict", "It does not fit to how things are now."),
     413: Kind("too-large", "Too large", "The body has more bytes than are taken."),
     415: Kind("media-type", "Unsupported media type", "The body is not of a type that this address reads."),
-    422: Kind("invalid", "Invalid body", "JSON, but not as the address wants it; `errors` has a pointer to each fault."),
+    422: Kind("invalid", "Invalid body", "JSON, but not what is wanted; `errors` has a pointer to each fault."),
     424: Kind("failed", "Failed", "The field bus did not take the command."),
     429: Kind("too-many", "Too many requests", "Try again after `retry_after_s` seconds: header Retry-After."),
     500: Kind("internal", "Internal error", "An error of Insula's own. `id` is in its log, with all that is known."),
