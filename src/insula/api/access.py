@@ -19,8 +19,13 @@ Need = Literal["nothing", "sign in", "rooms", "manage everything", "admin"]
 
 
 def needs(need: Need, *statuses: int) -> dict[str, Any]:
-    """For a route's ``opt``. ``statuses``: that its answers may have beside those of every such route (openapi.py)."""
-    return {"needs": need, "statuses": statuses}
+    """For a route's ``opt``; ``statuses``: as of ``answers``."""
+    return {"needs": need, **answers(*statuses)}
+
+
+def answers(*statuses: int) -> dict[str, Any]:
+    """For a route's ``opt``: what its answers may have for status beside those of every such route (openapi.py)."""
+    return {"statuses": statuses}
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

@@ -1,4 +1,4 @@
-"""Which types of body a route reads: JSON where it has ``data``, others where it says so."""
+"""Which types of body a route reads, and gives: JSON where it has ``data``, others where it says so."""
 
 from typing import Any
 
@@ -9,11 +9,17 @@ from insula.api.errors import UnsupportedType
 
 JSON = "application/json"
 TOML = "application/toml"
+TEXT = "text/plain"
 
 
 def takes(*types: str) -> dict[str, Any]:
     """For the ``opt`` of a route that reads the body itself."""
     return {"takes": types}
+
+
+def gives(*types: str) -> dict[str, Any]:
+    """For the ``opt`` of a route that may answer with other types than its own."""
+    return {"gives": types}
 
 
 def types_of(handler: BaseRouteHandler) -> tuple[str, ...]:

@@ -115,9 +115,10 @@ def complete(document: dict[str, Any], app: Litestar) -> dict[str, Any]:
         _who(operation, handler)
         _body(operation, method, path, handler)
         answers = operation["responses"]
+        _given(answers, handler)
         form = _failure_2020 if "2020" in operation.get("tags", ()) else _problem
-        for status in sorted({*_statuses(operation, handler)}):
-            answers[str(status)] = form(status, path)
+        for status in {*_statuses(operation, handler)}:
+            answers[str(status)] = form(status, path) if status >= 400 else _done(status, answers)
         operation["responses"] = dict(sorted(answers.items()))
     return document
 
@@ -148,6 +149,13 @@ def _body(operation: dict[str, Any], method: str, path: str, handler: HTTPRouteH
         operation["requestBody"]["content"][type_]["example"] = example
 
 
+def _given(answers: dict[str, Any], handler: HTTPRouteHandler) -> None:
+    for status, answer in answers.items():
+        if status < "300":
+            for type_ in handler.opt.get("gives", ()):
+                answer.setdefault("content", {})[type_] = {"schema": {"type": "string"}}
+
+
 def _statuses(operation: dict[str, Any], handler: HTTPRouteHandler) -> Iterator[int]:
     """Those that fail. Any answer may be 500, or 503 while the database or the bus is away."""
     need, types = handler.opt["needs"], types_of(handler)
@@ -163,6 +171,12 @@ def _statuses(operation: dict[str, Any], handler: HTTPRouteHandler) -> Iterator[
     if JSON in types:
         yield 422
     yield from handler.opt.get("statuses", ())
+
+
+def _done(status: int, answers: dict[str, Any]) -> dict[str, Any]:
+    """As the route's own answer."""
+    first = next(answer for other, answer in answers.items() if other < "300")
+    return {**first, "description": HTTPStatus(status).description}
 
 
 def _problem(status: int, path: str) -> dict[str, Any]:

@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
+from urllib.parse import quote
 
 import structlog
 from litestar import Request, Response
@@ -68,7 +69,7 @@ def legacy_failure(request: Request[Any, Any, Any], error: Exception) -> Respons
 
 def problem(request: Request[Any, Any, Any], error: Exception) -> Response[dict[str, Any]]:
     it = _describe(request, error)
-    body = problem_body(it.status, it.detail, request.url.path, it.more)
+    body = problem_body(it.status, it.detail, quote(request.url.path, errors="replace"), it.more)
     return Response(body, status_code=it.status, media_type=MEDIA_TYPE, headers=_headers(it))
 
 
