@@ -10,6 +10,7 @@ from litestar.params import FromPath
 
 from insula.api.access import guard, need, needs
 from insula.api.alerts import AlertBoard, alert_routes
+from insula.api.application import Application
 from insula.api.asking import Asked, Asking
 from insula.api.board import StateBoard
 from insula.api.bodies import check_type
@@ -104,7 +105,7 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
         before_request=check_type,
         exception_handlers={Exception: problem},
     )
-    app = Litestar(
+    app = Application(
         route_handlers=[legacy, modern, health_route(health), docs_router()],
         openapi_config=openapi_config(),
         exception_handlers={Exception: problem},

@@ -7,8 +7,7 @@ from functools import cached_property
 from itertools import product
 from typing import Any
 
-import cel
-
+from insula.building import expressions
 from insula.building.hours import Hours, parse_hours
 from insula.building.local_time import LocalTime
 from insula.building.named import AGE, FLAGS, canonical, is_duration, limits, role_of, samples
@@ -167,7 +166,7 @@ def compile_rule(rule: Rule) -> CompiledRule:
     if rule.early and (hours is None or rule.target != COMFORT_TARGET):
         raise RuleFault("early", f"is for rules of {COMFORT_TARGET} that have hours")
     try:
-        program = cel.compile(rule.when)
+        program = expressions.compile(rule.when)
     except ValueError as error:
         raise RuleFault("when", str(error).splitlines()[0]) from None
     _check_names(program)
@@ -223,7 +222,7 @@ def _try_out(program: Any) -> None:
     named = [flag for flag in FLAGS if flag in program.variables()]
     for values in product((True, False), repeat=len(named)):
         try:
-            answer = program.execute(cel.Context({**known, **dict(zip(named, values, strict=True))}))
+            answer = program.execute(expressions.Context({**known, **dict(zip(named, values, strict=True))}))
         except (RuntimeError, TypeError, ValueError) as error:
             raise RuleFault("when", f"{error} (numbers have a decimal point when added: humidity + 1.0)") from None
         if not isinstance(answer, bool):

@@ -2,8 +2,7 @@
 
 from collections.abc import Mapping
 
-import cel
-
+from insula.building import expressions
 from insula.building.compiled import CompiledRule, CompiledRules
 from insula.building.local_time import LocalTime
 from insula.building.named import Value, Values, spellings
@@ -16,7 +15,7 @@ class Conditions:
     def __init__(self, rules: CompiledRules) -> None:
         self._rules = rules
         self._values: Values = {}
-        self._context = cel.Context()
+        self._context = expressions.Context()
         self._said: dict[str, bool | None] = {}
 
     def answers(
@@ -36,7 +35,7 @@ class Conditions:
 
     def supposing(self, values: Values, local: LocalTime) -> dict[str, bool | None]:
         """By rule, were these values others than at the last time."""
-        context = cel.Context(_spelled({**self._values, **values}))
+        context = expressions.Context(_spelled({**self._values, **values}))
         return {rule.rule.name: rule.holds(context) for rule in self._rules.rules if rule.counts_at(local)}
 
     def _take(self, values: Values) -> set[str]:
@@ -45,7 +44,7 @@ class Conditions:
         changed = {name for name, value in values.items() if before.get(name) != value}
         gone = before.keys() - values.keys()
         if gone:
-            self._context = cel.Context(_spelled(values))
+            self._context = expressions.Context(_spelled(values))
         elif changed:
             self._context.update(_spelled({name: values[name] for name in changed}))
         return changed | gone
@@ -56,7 +55,7 @@ class Conditions:
         if said is not False or not rule.rule.hysteresis or rule.rule.name not in held:
             return said
         shifts = (rule.rule.hysteresis, -rule.rule.hysteresis)
-        return any(rule.holds(cel.Context(_spelled(_shifted(self._values, by)))) for by in shifts)
+        return any(rule.holds(expressions.Context(_spelled(_shifted(self._values, by)))) for by in shifts)
 
 
 def _spelled(values: Mapping[str, Value]) -> Values:

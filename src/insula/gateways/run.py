@@ -272,7 +272,7 @@ class GatewayRunner:
 
     async def _report_health(self) -> None:
         while True:
-            self._commands.sweep()
+            self._commands.sweep(informed=not self._known)
             self._tell_health()
             await self._clock.real_sleep(HEALTH_S)
 
