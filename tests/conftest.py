@@ -11,7 +11,7 @@ from tests.services import left_out
 from tests.services.kafka import Cluster, running
 
 pytest_plugins = ["tests.services.mariadb"]
-SERVICES = ("kafka", "mariadb")
+SERVICES = ("kafka", "mariadb", "prometheus")
 """Each is a marker of the tests that need it."""
 
 

@@ -14,7 +14,7 @@ from insula.clock import settle
 from tests.flows.house import ROOM_1, ROOM_2
 from tests.flows.test_signing_in import Door, door, json
 
-OPEN = {("POST", "/api/v1/session"), ("GET", "/health")}
+OPEN = {("POST", "/api/v1/session"), ("GET", "/health"), ("GET", "/metrics")}
 SECRET_ROOM = 2
 FILLED = {"topic": "knx", "version": "1", "name": "nobody", "key": "none", "command_id": "none", "id": "1"}
 

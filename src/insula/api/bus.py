@@ -57,6 +57,11 @@ class BusWindow:
             self._open.discard(subscription)
             await subscription.close()
 
+    @property
+    def open(self) -> int:
+        """Streams that are followed now."""
+        return len(self._open)
+
     async def close(self) -> None:
         """End every stream; one that is asked for later ends at once."""
         self._closed = True

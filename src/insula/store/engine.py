@@ -17,6 +17,7 @@ from sqlalchemy.exc import (
 )
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import QueuePool
 
 from insula.clock import Clock, SystemClock
 from insula.errors import InputError, Unavailable
@@ -72,6 +73,11 @@ class Store:
             return await self._bring_up_to_date(engine)
         finally:
             await engine.dispose()
+
+    def connections(self) -> tuple[int, int]:
+        """In use now, and how many are kept open; for a short time there may be more."""
+        pool = self._started.pool
+        return (pool.checkedout(), pool.size()) if isinstance(pool, QueuePool) else (0, 0)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
