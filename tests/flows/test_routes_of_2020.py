@@ -298,7 +298,7 @@ async def test_unknown_path_and_method_are_problem_details(home: House) -> None:
     route=st.sampled_from([route for route, *_ in DRIVING + READING]),
     query=st.dictionaries(st.sampled_from(["uuid", "major", "minor", "percentage"]), st.text(max_size=12)),
 )
-@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture], deadline=None)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_no_query_is_an_error_of_ours(home: House, route: str, query: dict[str, str]) -> None:
     answer = await home.http.get(route, params=query)
     assert 400 <= answer.status_code < 500
