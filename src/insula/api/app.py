@@ -15,6 +15,7 @@ from insula.api.application import Application
 from insula.api.asking import Asked, Asking
 from insula.api.board import StateBoard
 from insula.api.bodies import check_type
+from insula.api.building import building_routes
 from insula.api.bus import BusWindow, bus_routes
 from insula.api.changing import Changing
 from insula.api.commands import Commands
@@ -119,6 +120,7 @@ def create_api(
             *team_routes(changing),
             *right_routes(changing),
             audit_route(changing),
+            *building_routes(changing),
             Router("/bus", route_handlers=bus_routes(channel, window), opt=needs("admin")),
             Router("/rules", route_handlers=rule_routes(store, clock), opt=needs("manage everything")),
         ],

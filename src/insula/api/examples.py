@@ -15,6 +15,25 @@ value = 0
 when = 'local_time >= "22:00"'
 """
 
+BUILDING = """\
+[building]
+site = "Campus"
+name = "Town hall"
+time_zone = "Europe/Paris"
+
+[[gateway]]
+id = "knx"
+type = "knx"
+connection = "tcp"
+host = "192.0.2.10"
+
+[[floor]]
+number = 1
+rooms = [
+  { number = 12, name = "Office", devices = [{ kind = "blind", bloc = 1 }] },
+]
+"""
+
 
 def _json(body: Any) -> dict[str, Any]:
     return {JSON: body}
@@ -31,6 +50,8 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("put", "/api/v1/mode"): _json({"mode": "observe", "room": 12}),
     ("post", "/api/v1/alerts/{key}/acknowledge"): _json({"by": "anna"}),
     ("post", "/api/v1/bus/{topic}"): _json({"key": "close_blinds", "value": {"bloc": 1, "floor": 4}}),
+    ("post", "/api/v1/building/changes"): {TOML: BUILDING},
+    ("put", "/api/v1/building"): {TOML: BUILDING},
     ("put", "/api/v1/rules"): {TOML: RULES},
     ("put", "/api/v1/rules/shadow"): {TOML: RULES},
 }
