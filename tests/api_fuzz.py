@@ -50,6 +50,11 @@ HEADER_TEXT = st.text(st.characters(min_codepoint=32, max_codepoint=255, exclude
 BEACON_TEXT = st.text(max_size=40) | st.integers().map(str) | st.floats().map(str)
 
 
+@schemathesis.serializer("application/toml")
+def as_text(_: object, value: Any) -> bytes:
+    return str(value).encode(errors="replace")
+
+
 @dataclass
 class Fuzz:
     """``seen``: how often each status was answered. With ``chance`` each run tries others."""

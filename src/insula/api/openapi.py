@@ -144,7 +144,8 @@ def _body(operation: dict[str, Any], method: str, path: str, handler: HTTPRouteH
     """A route that reads its body itself takes text; each JSON body has an example."""
     types = types_of(handler)
     if types and "requestBody" not in operation:
-        operation["requestBody"] = {"required": True, "content": {type_: {"schema": {}} for type_ in types}}
+        content = {type_: {"schema": {"type": "object" if type_ == JSON else "string"}} for type_ in types}
+        operation["requestBody"] = {"required": True, "content": content}
     for type_, example in BODIES.get((method, path), {}).items():
         operation["requestBody"]["content"][type_]["example"] = example
 
