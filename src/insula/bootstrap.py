@@ -199,8 +199,11 @@ async def run_parts(settings: Settings, parts: Collection[str], ready: Callable[
 def _api(at: Installation) -> Part:
     from insula.api.app import create_api
 
-    is_open = at.settings.legacy_routes == "open"
-    return ApiServer(at, create_api(at.channel, at.store, at.clock, at.instance, open_legacy=is_open))
+    is_open, readers = at.settings.legacy_routes == "open", at.settings.api.metrics_readers
+    return ApiServer(
+        at,
+        create_api(at.channel, at.store, at.clock, at.instance, open_legacy=is_open, metrics_readers=readers),
+    )
 
 
 @dataclass
@@ -221,7 +224,7 @@ class ApiServer:
         assert self.at.http is not None, "the API listens before its part is made"
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.api.run(), name="api")
-            tasks.create_task(serve(self.api.app, self.at.http, self.at.ready.set), name="http")
+            tasks.create_task(serve(self.api.asgi, self.at.http, self.at.ready.set), name="http")
 
     async def _first_admin(self) -> None:
         from insula.store.first_admin import first_admin

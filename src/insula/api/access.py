@@ -18,9 +18,14 @@ Need = Literal["nothing", "sign in", "rooms", "manage everything", "admin"]
 ``may``); ``manage everything``: every room, and what is of none; ``admin``: an administrator."""
 
 
-def needs(need: Need) -> dict[str, Any]:
-    """For a route's ``opt``."""
-    return {"needs": need}
+def needs(need: Need, *statuses: int) -> dict[str, Any]:
+    """For a route's ``opt``; ``statuses``: as of ``answers``."""
+    return {"needs": need, **answers(*statuses)}
+
+
+def answers(*statuses: int) -> dict[str, Any]:
+    """For a route's ``opt``: what its answers may have for status beside those of every such route (openapi.py)."""
+    return {"statuses": statuses}
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
