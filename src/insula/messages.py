@@ -299,14 +299,18 @@ class RightsVersion(Message, frozen=True, kw_only=True):
     version: int
 
 
-class LampLight(Message, frozen=True, kw_only=True):
-    """What the controller learned of a room's lamps: lux at the room's sensor a percent of lamp level.
+class Learned(Message, frozen=True, kw_only=True):
+    """What the controller learned of a room; None: not yet. ``lux_per_percent``: lux at the room's sensor a percent of
+    lamp level; ``closed_share``: of the daylight, that closed blinds let through (0-1); ``gain_k_h``: how fast the
+    room becomes warm (K an hour).
 
     Key ``learned/<room_id>`` on topic ``state``; so that a restart does not have to learn it again.
     """
 
     room_id: int
-    lux_per_percent: float
+    lux_per_percent: float | None = None
+    closed_share: float | None = None
+    gain_k_h: float | None = None
 
 
 class Health(Message, frozen=True, kw_only=True):
@@ -377,7 +381,7 @@ StateValue = (
     | BuildingSettings
     | RightsVersion
     | RoomRecord
-    | LampLight
+    | Learned
     | GatewayRecord
     | Health
     | Alert

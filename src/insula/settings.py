@@ -21,8 +21,11 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class ApiSettings(Section, frozen=True, kw_only=True):
+    """``metrics_readers``: networks (``10.0.0.0/24,::1``) whose hosts read ``/metrics`` without signing in."""
+
     host: str = "127.0.0.1"
     port: int = 8080
+    metrics_readers: str = ""
 
 
 class BusSettings(Section, frozen=True, kw_only=True):

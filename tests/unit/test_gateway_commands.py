@@ -145,6 +145,19 @@ async def test_what_came_in_doubt_is_for_who_drives_instead_to_answer() -> None:
     assert [(one.outcome, one.command) for one in desk.answers.results[2:]] == [("expired", open_)]
 
 
+async def test_who_has_just_started_says_of_nothing_that_it_expired_before_it_knows_what_others_answered() -> None:
+    async with Desk() as desk:
+        answered, forgotten = desk.wish(1), desk.wish(2)
+        desk.commands.note(answered)
+        desk.commands.note(forgotten)
+        await desk.clock.advance(31)
+        desk.commands.sweep(informed=False)
+        assert desk.answers.results == []
+        desk.commands.answered(answered)
+        desk.commands.sweep()
+    assert [(one.outcome, one.command) for one in desk.answers.results] == [("expired", forgotten)]
+
+
 async def test_an_id_is_not_remembered_for_ever() -> None:
     async with Desk() as desk:
         command = desk.wish(expires_at=desk.clock.real() + 10**12)

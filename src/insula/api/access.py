@@ -19,9 +19,15 @@ Need = Literal["nothing", "sign in", "rooms", "manage everything", "admin"]
 ``may``); ``manage everything``: every room, and what is of none; ``admin``: an administrator."""
 
 
-def needs(need: Need, *, guests: bool = False) -> dict[str, Any]:
-    """For a route's ``opt``. ``guests``: also for who came with a room's code, in that room."""
-    return {"needs": need, "guests": guests}
+def needs(need: Need, *statuses: int, guests: bool = False) -> dict[str, Any]:
+    """For a route's ``opt``; ``statuses``: as of ``answers``; ``guests``: also for who came with a room's code, in that
+    room."""
+    return {"needs": need, "guests": guests, **answers(*statuses)}
+
+
+def answers(*statuses: int) -> dict[str, Any]:
+    """For a route's ``opt``: what its answers may have for status beside those of every such route (openapi.py)."""
+    return {"statuses": statuses}
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:

@@ -21,8 +21,9 @@ from insula.access.secret import digest, new_secret
 from insula.api.access import need, needs
 from insula.api.asking import Asked, origin_of
 from insula.api.board import StateBoard
+from insula.api.bodies import gives
 from insula.api.changing import Changing
-from insula.api.errors import NotFound, RequestError, TooMany, Unauthorized
+from insula.api.errors import Conflict, NotFound, TooMany, Unauthorized
 from insula.api.sessions import session_cookie
 from insula.store.attempts import count_attempts, find_attempts
 from insula.store.audit import Entry, add_entry
@@ -38,6 +39,8 @@ from insula.store.guests import (
     room_with_code,
     send_away,
 )
+
+SVG = "image/svg+xml"
 
 
 class Coming(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
@@ -109,11 +112,17 @@ def guest_routes(door: GuestDoor, changing: Changing) -> list[HTTPRouteHandler]:
 
 
 def _coming(door: GuestDoor) -> HTTPRouteHandler:
-    @post("/guests", summary="Come with a room's code", tags=["guests"], status_code=200, opt=needs("nothing"))
+    @post(
+        "/guests",
+        summary="Come with a room's code",
+        tags=["guests"],
+        status_code=200,
+        opt=needs("nothing", 401, 409, 429),
+    )
     async def come(request: Asked, data: JSONBody[Coming]) -> Response[dict[str, Any]]:
         """Without an account. Answers with a cookie as signing in does; it drives that room until ``ends_at``."""
         if request.user is not None and not request.user.guest:
-            raise RequestError(f"you are signed in as {request.user.name}: sign out to come as a guest")
+            raise Conflict(f"you are signed in as {request.user.name}: sign out to come as a guest")
         visit = await door.come(request, data.code)
         guest = visit.guest
         seconds = (guest.ends_at - guest.came_at) // 1000
@@ -159,7 +168,12 @@ def _managing(door: GuestDoor, changing: Changing) -> list[HTTPRouteHandler]:
             await put_code(connection, CodeRow(room_id, new_code(), clock.real()))
             return _code(request, await code_of(connection, room_id))
 
-    @get("/rooms/{room_id:int}/guests/code.svg", summary="A room's code to print", tags=["guests"], opt=rooms)
+    @get(
+        "/rooms/{room_id:int}/guests/code.svg",
+        summary="A room's code to print",
+        tags=["guests"],
+        opt={**rooms, **gives(SVG)},
+    )
     async def svg(request: Asked, room_id: FromPath[int]) -> Response[str]:
         """A QR code (ISO/IEC 18004) of the ``url``."""
         check(request, room_id)
@@ -170,7 +184,7 @@ def _managing(door: GuestDoor, changing: Changing) -> list[HTTPRouteHandler]:
         from insula.qr import qr_code  # seldom needed: a process without it is smaller
 
         drawn = qr_code(guest_url(str(request.base_url), code.code))
-        return Response(drawn, media_type="image/svg+xml", headers={"Cache-Control": "no-store"})
+        return Response(drawn, media_type=SVG, headers={"Cache-Control": "no-store"})
 
     @delete(
         "/rooms/{room_id:int}/guests", summary="Send a room's guests away", tags=["guests"], status_code=200, opt=rooms

@@ -21,7 +21,7 @@ from insula.api.access import needs
 from insula.api.asking import Asked, origin_of, signed_of
 from insula.api.board import StateBoard
 from insula.api.changing import Changing
-from insula.api.errors import NotFound, RequestError
+from insula.api.errors import Conflict, NotFound
 from insula.api.places import Places
 from insula.bus.channel import Channel
 from insula.bus.keys import rights_key
@@ -87,7 +87,7 @@ class PresenceApi:
         return {"nonce": secret, "ends_at": ends_at}
 
     async def report(self, request: Asked, report: Report) -> dict[str, Any]:
-        """Raises RequestError: the nonce is none; NotFound."""
+        """Raises Conflict: the nonce is none; NotFound."""
         session, now = signed_of(request).digest, self._clock.real()
         place = await self._place(report)
         gives = None if place is None else signed_of(request).person.level(place, there=True)
@@ -101,7 +101,7 @@ class PresenceApi:
             else:
                 changed = await self._move(connection, request, place, now)
         if not is_good:
-            raise RequestError("the nonce is used up, too old, or of another session: ask for a new one")
+            raise Conflict("the nonce is used up, too old, or of another session: ask for a new one")
         if place is None or gives is None:
             raise NotFound(_missing(report))
         if changed:
@@ -206,7 +206,7 @@ def presence_routes(api: PresenceApi) -> list[HTTPRouteHandler]:
         """Good for one report of this session or token, within a minute; the one before is none any more."""
         return await api.nonce(request)
 
-    @put("/presence", summary="Say in which room one is", tags=["presence"], opt=needed)
+    @put("/presence", summary="Say in which room one is", tags=["presence"], opt=needs("sign in", 404, 409))
     async def report(request: Asked, data: JSONBody[Report]) -> dict[str, Any]:
         """What one was given *while there* counts from now until ``ends_at``, in that room alone, for this session or
         token alone; another report makes it longer, or moves it. ``ends_at`` is null where one may do the same anyway:

@@ -53,7 +53,7 @@ class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def session_routes(changing: Changing) -> list[HTTPRouteHandler]:
     store, people, clock = changing.store, changing.people, changing.clock
 
-    @post("/session", summary="Sign in", tags=["people"], status_code=200, opt=needs("nothing"))
+    @post("/session", summary="Sign in", tags=["people"], status_code=200, opt=needs("nothing", 401, 429))
     async def sign_in(request: Asked, data: JSONBody[SignIn]) -> Response[dict[str, Any]]:
         """Answers with a cookie that JavaScript cannot read and no other site's page can use."""
         secret = await people.sign_in(data.name, data.password, origin_of(request))

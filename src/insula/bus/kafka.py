@@ -27,10 +27,10 @@ HEARTBEATS = 12
 """A member of a group says so many times in its session that it lives, and hears as often of a change."""
 STALL_S = 60
 """A member that has not dealt with what it was given for so long loses its share."""
-
-
 STICKY = "cooperative-sticky"
 """Who joins a group without data takes nothing from those that decide, but what evens the shares."""
+PATIENT = {"fetch.min.bytes": 65_536, "fetch.wait.max.ms": 100}
+"""Who shares the reading with others stores in batches: few large answers of the brokers cost both of them less."""
 
 
 class KafkaBus:
@@ -110,7 +110,7 @@ class KafkaBus:
         revoked: Revoked | None = None,
     ) -> KafkaSubscription:
         # librdkafka names all its partitions with each fetch: a consumer a topic hears of a record earlier.
-        consumers = [self._consumer(group or name) for _ in (topics if group is None else ("all",))]
+        consumers = [self._consumer(name) for _ in topics] if group is None else [self._consumer(group, PATIENT)]
         reader = KafkaSubscription(self, name, consumers, start, slow, assigned, revoked)
         self._readers.append(reader)
         try:

@@ -6,7 +6,7 @@ from insula.messages import (
     BuildingSettings,
     GatewayRecord,
     Health,
-    LampLight,
+    Learned,
     Lease,
     RightsVersion,
     RoomRecord,
@@ -28,7 +28,7 @@ STATE_TYPES: dict[str, type[StateValue]] = {
     "rights": RightsVersion,
     "room": RoomRecord,
     "gateway": GatewayRecord,
-    "learned": LampLight,
+    "learned": Learned,
     "health": Health,
     "alert": Alert,
 }
@@ -73,7 +73,7 @@ def state_key(value: StateValue) -> str:
             return room_key(value.room_id)
         case GatewayRecord():
             return gateway_key(value.id)
-        case LampLight():
+        case Learned():
             return learned_key(value.room_id)
         case Health():
             return health_key(value.part, value.instance)

@@ -286,14 +286,16 @@ class Commands:
                 doubtful.append(waiting.command)
         self._unanswered.update((command.id, command) for command in doubtful)
 
-    def sweep(self) -> None:
-        """Answer what expired while it waited, and forget ids that cannot come again."""
+    def sweep(self, *, informed: bool = True) -> None:
+        """Answer what expired while it waited, and forget ids that cannot come again. ``informed``: it is known what
+        others answered."""
         real = self._clock.real()
         self._once.forget(real)
         for waiting in self._queue.remove(lambda command: command.expires_at < real):
             if not waiting.repeat:
                 self._answer(waiting.command, "expired", reasons.TOO_LATE)
-        self._sweep_unanswered(real)
+        if informed:
+            self._sweep_unanswered(real)
 
     def _sweep_unanswered(self, real: int) -> None:
         for command in [one for one in self._unanswered.values() if one.expires_at < real]:
