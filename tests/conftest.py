@@ -14,7 +14,7 @@ from tests.services.kafka import Cluster, running
 pytest_plugins = ["tests.services.mariadb"]
 settings.register_profile("no time is asserted", deadline=None)
 settings.load_profile("no time is asserted")
-SERVICES = ("kafka", "mariadb")
+SERVICES = ("kafka", "mariadb", "prometheus")
 """Each is a marker of the tests that need it."""
 
 

@@ -14,7 +14,7 @@ from joserfc.jwk import OctKey
 
 from insula.api.app import Api, create_api
 from insula.api.openid import BROWSER
-from insula.api.provider import Provider, ProviderSettings
+from insula.api.provider import KEPT_MS, Provider, ProviderSettings
 from insula.clock import ManualClock, settle
 from insula.store.first_admin import first_admin
 from insula.store.openid import LASTS_MS, PER_ADDRESS
@@ -56,7 +56,7 @@ class Gate(Door):
         """A sign-in ends so, nobody is signed in, and the audit says why."""
         browser = self.browser()
         answer = await self.sign_in(browser)
-        assert why in json(answer, status)["title"]
+        assert why in json(answer, status)["detail"]
         json(await browser.get("/session"), 401)
         assert why in (await self.audit("sign in refused"))[0]["details"]["why"]
 
@@ -133,6 +133,7 @@ async def test_a_name_or_an_address_links_nothing(it: Gate) -> None:
 
 async def test_without_the_setting_a_first_sign_in_is_refused_and_makes_nothing(it: Gate) -> None:
     it.home.api, task = serve(it, create_accounts=False)
+    await settle(100)
     await it.refused("you have no account here", 403)
     assert [user["name"] for user in json(await it.home.http.get("/api/v1/users"))["users"]] == ["admin"]
     said = (await it.audit("sign in refused"))[0]["details"]
@@ -212,7 +213,7 @@ async def test_who_is_linked_already_is_not_taken_over(it: Gate) -> None:
     asked = json(await admin.post("/openid/house/link"))
     async with httpx.AsyncClient() as net:
         back = (await net.get(asked["url"])).headers["location"]
-    assert "somebody else" in json(await admin.get(back), 400)["title"]
+    assert "somebody else" in json(await admin.get(back), 400)["detail"]
 
 
 # --- what is wrong with a token
@@ -276,7 +277,7 @@ async def test_a_sign_in_ends_once(it: Gate) -> None:
     json(await browser.get(back), 401)
     again = await it.begun(browser)
     replayed = httpx.URL(again).copy_set_param("code", httpx.URL(back).params["code"])
-    assert "does not take the code" in json(await browser.get(replayed), 401)["title"]
+    assert "does not take the code" in json(await browser.get(replayed), 401)["detail"]
 
 
 async def test_a_sign_in_ends_in_the_browser_that_began_it(it: Gate) -> None:
@@ -301,7 +302,7 @@ async def test_a_state_that_nobody_gave_and_one_that_is_over_are_refused(it: Gat
 async def test_another_provider_may_not_answer(it: Gate) -> None:
     browser = it.browser()
     back = httpx.URL(await it.begun(browser)).copy_set_param("iss", "https://evil.example")
-    assert "another provider" in json(await browser.get(back), 401)["title"]
+    assert "another provider" in json(await browser.get(back), 401)["detail"]
     assert "/token" not in it.provider.asked
 
 
@@ -310,14 +311,14 @@ async def test_who_cancels_is_told_so_without_the_providers_words(it: Gate) -> N
     back = httpx.URL(await it.begun(browser)).copy_remove_param("code")
     said = {"error": "access_denied", "error_description": "<script>alert(1)</script>"}
     answer = await browser.get(back.copy_merge_params(said))
-    assert json(answer, 401)["title"] == "house did not sign you in"
+    assert json(answer, 401)["detail"] == "house did not sign you in"
     assert "script" not in answer.text
 
 
 async def test_next_leads_nowhere_else(it: Gate) -> None:
     for next_ in ("https://evil.example", "//evil.example", "/\\evil.example"):
         answer = await it.browser().get(BEGIN, params={"next": next_})
-        assert "next: a path of this server" in json(answer, 400)["title"]
+        assert "next: a path of this server" in json(answer, 400)["detail"]
 
 
 async def test_sign_ins_that_only_begin_are_bounded_by_address(it: Gate) -> None:
@@ -361,11 +362,11 @@ NONSENSE = [
 
 async def test_nonsense_is_answered_by_a_clear_refusal(it: Gate) -> None:
     for path, status, text in NONSENSE:
-        it.home.api = it.process(create_accounts=True)
+        await it.home.clock.step(KEPT_MS / 1000)
         browser = it.browser()
         back = await it.begun(browser) if path == TOKEN else BEGIN
         it.provider.answers[path] = (status, text)
-        assert "does not work now" in json(await browser.get(back), 424)["title"], (path, status, text[:80])
+        assert "does not work now" in json(await browser.get(back), 424)["detail"], (path, status, text[:80])
         it.provider.answers.clear()
         assert (await it.sign_in(browser)).status_code == 302
 
@@ -396,7 +397,7 @@ async def test_with_the_provider_down_all_else_works_and_no_secret_is_logged(it:
     browser = it.browser(api.app)
     with structlog.testing.capture_logs() as logs:
         said = json(await browser.get(BEGIN), 424)
-    assert said["title"] == "signing in by house does not work now (answer: ConnectError); try again later"
+    assert said["detail"] == "signing in by house does not work now (answer: ConnectError); try again later"
     assert [entry["event"] for entry in logs] == ["a provider of sign-in failed"]
     assert SECRET not in str(logs) + repr(down)
     json(await browser.post("/session", json={"name": "admin", "password": ADMINS}))

@@ -16,12 +16,13 @@ from litestar.response import Redirect
 
 from insula.access.secret import digest, new_secret
 from insula.api.access import needs
-from insula.api.asking import Asked, origin_of, signed_of
+from insula.api.asking import Asked, origin_of, public_url, signed_of
 from insula.api.changing import Changing
 from insula.api.errors import Forbidden, NotFound, RequestError, TooMany, Unauthorized
 from insula.api.sessions import session_cookie
 from insula.errors import InputError
 from insula.store.openid import LASTS_MS, RequestRow, add_request, take_request
+from insula.store.sessions import LONGEST_MS
 
 if TYPE_CHECKING:  # Authlib is loaded only where a provider is set
     from insula.api.provider import Provider
@@ -48,13 +49,10 @@ def _leads_away(path: str) -> bool:
 
 
 class OpenId:
-    """``public_url``: where browsers reach Insula; empty: as each request says."""
-
-    def __init__(self, changing: Changing, providers: Sequence["Provider"], public_url: str = "") -> None:
+    def __init__(self, changing: Changing, providers: Sequence["Provider"]) -> None:
         self._changing = changing
         self._store, self._people, self._clock = changing.store, changing.people, changing.clock
         self.providers: Mapping[str, Provider] = {provider.settings.name: provider for provider in providers}
-        self._public_url = public_url.rstrip("/")
 
     def provider(self, name: str) -> "Provider":
         """Raises NotFound."""
@@ -79,12 +77,12 @@ class OpenId:
             address=origin_of(request).address[:64],
             ends_at=now + LASTS_MS,
         )
-        callback = self._callback(request, name)
+        callback = _callback(request, name)
         url = await provider.address(state=state, nonce=nonce, verifier=verifier, redirect_uri=callback)
         async with self._store.write(alone=True) as connection:
             if not await add_request(connection, row, now):
                 raise TooMany("too many sign-ins have begun", {"retry_after_s": LASTS_MS // 1000})
-        secure = self._is_secure(request)
+        secure = public_url(request).startswith("https:")
         return url, Cookie(
             key=BROWSER,
             value=browser,
@@ -112,8 +110,7 @@ class OpenId:
                 f"openid {state[:16]}", "", origin, {"by": name, "why": str(error)[:200], **subject}
             )
             raise
-        secure = self._is_secure(request)
-        return row.next, None if secret is None else session_cookie(secret, secure=secure)
+        return row.next, None if secret is None else session_cookie(request, secret, LONGEST_MS // 1000)
 
     async def _begun(self, request: Asked, name: str, state: str) -> RequestRow:
         browser = digest(request.cookies.get(BROWSER, ""))
@@ -130,7 +127,7 @@ class OpenId:
             raise Unauthorized("another provider has answered (RFC 9207)")
         if "error" in query or not query.get("code"):
             raise Unauthorized(f"{row.provider} did not sign you in")
-        callback = self._callback(request, row.provider)
+        callback = _callback(request, row.provider)
         return await provider.claims(query["code"], nonce=row.nonce, verifier=row.verifier, redirect_uri=callback)
 
     async def _sign_in(
@@ -148,11 +145,9 @@ class OpenId:
         await linking.link(request, provider.settings, claims["sub"], row.account)
         return None
 
-    def _callback(self, request: Asked, name: str) -> str:
-        return f"{self._public_url or str(request.base_url).rstrip('/')}{PATH}/{name}/callback"
 
-    def _is_secure(self, request: Asked) -> bool:
-        return self._public_url.startswith("https:") or request.url.scheme == "https"
+def _callback(request: Asked, name: str) -> str:
+    return f"{public_url(request)}{PATH}/{name}/callback"
 
 
 def openid_routes(openid: OpenId) -> list[HTTPRouteHandler]:
@@ -165,7 +160,13 @@ def openid_routes(openid: OpenId) -> list[HTTPRouteHandler]:
             ]
         }
 
-    @get("/openid/{provider:str}", summary="To the provider", tags=["people"], opt=needs("nothing"), status_code=302)
+    @get(
+        "/openid/{provider:str}",
+        summary="To the provider",
+        tags=["people"],
+        opt=needs("nothing", 404, 424, 429),
+        status_code=302,
+    )
     async def begin(request: Asked, provider: FromPath[str], next: FromQuery[str] = "/") -> Redirect:
         """For a browser to go to. ``next``: the path it is at when it has signed in."""
         url, cookie = await openid.begin(request, provider, next)
@@ -175,7 +176,7 @@ def openid_routes(openid: OpenId) -> list[HTTPRouteHandler]:
         "/openid/{provider:str}/callback",
         summary="Back from the provider",
         tags=["people"],
-        opt=needs("nothing"),
+        opt=needs("nothing", 401, 403, 404, 424, 429),
         status_code=302,
     )
     async def finish(request: Asked, provider: FromPath[str]) -> Redirect:
@@ -187,7 +188,7 @@ def openid_routes(openid: OpenId) -> list[HTTPRouteHandler]:
         "/openid/{provider:str}/link",
         summary="Sign in by this provider too, from now on",
         tags=["people"],
-        opt=needs("sign in"),
+        opt=needs("sign in", 404, 424, 429),
         status_code=200,
     )
     async def link(request: Asked, provider: FromPath[str], next: FromQuery[str] = "/") -> Response[dict[str, Any]]:
