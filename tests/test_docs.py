@@ -62,3 +62,13 @@ def test_every_route_of_2020_is_documented() -> None:
     routes |= {f"/{name}" for name in re.findall(r'\("(avg_\w+)"', source)}
     assert len(routes) == 16
     assert {route for route in routes if f"`{route}`" not in text} == set()
+
+
+def test_the_threat_model_names_tests_that_are_there() -> None:
+    text = (ROOT / "docs" / "threat-model.md").read_text()
+    files = {name: ROOT / name for name in re.findall(r"`(tests/[\w/]+\.py)`", text)}
+    assert {name for name, file in files.items() if not file.exists()} == set()
+    there = {
+        name for file in files.values() for name in re.findall(r"^(?:async )?def (test_\w+)", file.read_text(), re.M)
+    }
+    assert set(re.findall(r"`(test_\w+)`", text)) - there == set()
