@@ -140,7 +140,8 @@ def _who(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
     need = handler.opt["needs"]
     operation["security"] = [] if need == "nothing" else SIGNED
     about = operation.get("description", "").replace("``", "`")
-    operation["description"] = f"{about} {WHO[need]}{GUESTS if handler.opt.get("guests") else ""}".strip()
+    guests = GUESTS if handler.opt.get("guests") else ""
+    operation["description"] = f"{about} {WHO[need]}{guests}".strip()
 
 
 def _body(operation: dict[str, Any], method: str, path: str, handler: HTTPRouteHandler) -> None:
