@@ -23,7 +23,7 @@ FILLED = {
     "key": "none",
     "command_id": "none",
     "id": "1",
-    "room_id": "2",
+    "number": "2",
 }
 
 

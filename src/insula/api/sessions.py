@@ -60,7 +60,7 @@ def session_routes(changing: Changing) -> list[HTTPRouteHandler]:
         signed = await people.by_session(secret)
         if signed is None:
             raise Unauthorized("the account was closed")
-        return Response(await shown(signed), cookies=[session_cookie(request, secret, LONGEST_MS // 1000)])
+        return Response(await shown(signed), cookies=[session_cookie(secret, secure=_is_secure(request))])
 
     @get(
         "/session",
@@ -80,7 +80,9 @@ def session_routes(changing: Changing) -> list[HTTPRouteHandler]:
                     await end_guest(connection, -signed.person.id)
                 else:
                     await end_sessions(connection, signed.person.id, digest=signed.digest)
-        return Response({"ended": not signed.token}, cookies=[session_cookie(request, "", 0)])
+        return Response(
+            {"ended": not signed.token}, cookies=[session_cookie("", secure=_is_secure(request), seconds=0)]
+        )
 
     @get("/sessions", summary="Where one is signed in", tags=["people"], opt=needs("sign in"))
     async def sessions(request: Asked) -> dict[str, Any]:
@@ -162,8 +164,12 @@ def _by_session(request: Asked) -> Signed:
     return signed
 
 
-def session_cookie(request: Asked, secret: str, seconds: int) -> Cookie:
-    secure = request.url.scheme == "https"
+def _is_secure(request: Asked) -> bool:
+    return request.url.scheme == "https"
+
+
+def session_cookie(secret: str, *, secure: bool, seconds: int = LONGEST_MS // 1000) -> Cookie:
+    """``secure``: for TLS alone; ``seconds``: 0 takes it away."""
     return Cookie(key=COOKIE, value=secret, max_age=seconds, httponly=True, samesite="lax", secure=secure)
 
 
