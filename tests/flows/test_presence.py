@@ -192,6 +192,15 @@ async def test_a_right_that_is_taken_away_ends_at_once(it: Door) -> None:
         assert await rooms(browser) == {}
         assert json(await browser.get("/presence"))["room"] is None
         await drive(browser, ROOM_1, 404)
+    json(
+        await admin.post(
+            "/rights", json={"user": "anna", "room": await it.room_id(1), "level": "drive", "there": True}
+        ),
+        201,
+    )
+    assert await rooms(anna) == {}
+    await report(anna)
+    await drive(anna, ROOM_1)
 
 
 async def test_a_closed_account_is_nowhere(it: Door) -> None:
