@@ -17,6 +17,7 @@ from insula.access.presence import (
     visits_key,
     wrong_codes_key,
 )
+from insula.access.rights import Person
 from insula.access.secret import digest, new_secret
 from insula.api.access import may, need, needs
 from insula.api.asking import Asked, origin_of
@@ -67,30 +68,44 @@ class GuestDoor:
     async def come(self, request: Asked, code: str) -> Visit:
         """Raises TooMany, Unauthorized. Only who has tried too often waits: a right code from elsewhere is taken."""
         now, address = self._clock.real(), origin_of(request).address
-        wrong = wrong_codes_key(address)
-        async with self._store.read() as connection:
-            found = await find_attempts(connection, [wrong])
-            room = await room_with_code(connection, code)
-            visits = visits_key(room or 0, address)
-            found |= await find_attempts(connection, [visits])
-        self._check(found, {wrong: WRONG_CODES, visits: VISITS}, now)
+        room = await self._room(code, address, now)
         if room is None:
             await self._wrong(address, now)
             raise Unauthorized("this code opens nothing")
-        guest, secret = GuestRow(0, room, address, now, now + self._limits.guest_ms), new_secret()
-        before = request.user
+        visit = Visit(GuestRow(0, room, address, now, now + self._limits.guest_ms), new_secret())
+        return await self._let_in(visit, code, request.user)
+
+    async def _room(self, code: str, address: str, now: int) -> int | None:
+        """Which room it opens. Raises TooMany."""
+        wrong = wrong_codes_key(address)
+        async with self._store.read() as connection:
+            room = await room_with_code(connection, code)
+            visits = visits_key(room or 0, address)
+            found = await find_attempts(connection, [wrong, visits])
+        self._check(found, {wrong: WRONG_CODES, visits: VISITS}, now)
+        return room
+
+    async def _let_in(self, visit: Visit, code: str, before: Person | None) -> Visit:
+        """``before``: who the browser was. Raises Unauthorized: the code was renewed at this moment."""
+        guest = visit.guest
         async with self._store.write(alone=True) as connection:
-            if await room_with_code(connection, code) != room:
+            if await room_with_code(connection, code) != guest.room:
                 raise Unauthorized("this code opens nothing")
-            await count_attempts(connection, [visits], now)
+            await count_attempts(connection, [visits_key(guest.room, guest.address)], guest.came_at)
             if before is not None and before.guest:
                 await end_guest(connection, -before.id)
-            id_ = await add_guest(connection, digest(secret), guest)
-            entry = Entry(at=now, name=f"guest {id_}", address=address, action="guest came", target=self._name(room))
-            await add_entry(connection, entry)
+            id_ = await add_guest(connection, digest(visit.secret), guest)
+            came = Entry(
+                at=guest.came_at,
+                name=f"guest {id_}",
+                address=guest.address,
+                action="guest came",
+                target=self._name(guest.room),
+            )
+            await add_entry(connection, came)
         if before is not None:
             self._board.tell(before.id)
-        return Visit(msgspec.structs.replace(guest, id=id_), secret)
+        return Visit(msgspec.structs.replace(guest, id=id_), visit.secret)
 
     def _check(self, found: dict[str, Attempts], limits: dict[str, int], now: int) -> None:
         until = max((found[key].refused_until(limit, now) for key, limit in limits.items() if key in found), default=0)
