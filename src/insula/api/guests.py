@@ -104,7 +104,7 @@ class GuestDoor:
             )
             await add_entry(connection, came)
         if before is not None:
-            self._board.tell(before.id)
+            self._board.person_changed(before.id)
         return Visit(msgspec.structs.replace(guest, id=id_), visit.secret)
 
     def _check(self, found: dict[str, Attempts], limits: dict[str, int], now: int) -> None:

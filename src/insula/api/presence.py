@@ -193,7 +193,7 @@ class PresenceApi:
     async def _tell(self, account: int) -> None:
         """Every process looks the person up again: this one now, the others when the bus has told them. Nobody waits
         for a bus that is away: what is kept is looked up again within a minute in any case."""
-        self._board.tell(account)
+        self._board.person_changed(account)
         told = self._board.told[account]
         try:
             await self._channel.forget("state", rights_key(account))
