@@ -26,6 +26,7 @@ FILLED = {
     "id": "1",
     "room_id": "2",
     "provider": "none",
+    "number": "2",
 }
 
 
