@@ -26,6 +26,7 @@ from insula.retry import begin_again
 from insula.settings import Settings
 
 if TYPE_CHECKING:  # a part that needs no database, or no HTTP, loads nothing of it
+    from insula.api.radio import Radio
     from insula.store.engine import Store
 
 log = structlog.get_logger("insula")
@@ -202,8 +203,22 @@ def _api(at: Installation) -> Part:
     is_open, readers = at.settings.legacy_routes == "open", at.settings.api.metrics_readers
     return ApiServer(
         at,
-        create_api(at.channel, at.store, at.clock, at.instance, open_legacy=is_open, metrics_readers=readers),
+        create_api(
+            at.channel,
+            at.store,
+            at.clock,
+            at.instance,
+            open_legacy=is_open,
+            metrics_readers=readers,
+            radio=_radio,
+        ),
     )
+
+
+def _radio() -> "Radio":
+    from insula.gateways.zwave import inclusion
+
+    return inclusion
 
 
 @dataclass

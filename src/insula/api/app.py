@@ -1,6 +1,7 @@
 """The HTTP application: routes, OpenAPI, and the tasks that keep its memory."""
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -25,6 +26,7 @@ from insula.api.errors import NotFound
 from insula.api.hands import hands_routes
 from insula.api.health import HealthBoard, health_route
 from insula.api.history import history_route
+from insula.api.inclusion import inclusion_routes
 from insula.api.leases import lease_routes
 from insula.api.legacy import LegacyApi, legacy_router
 from insula.api.metrics import Metrics, metrics_route
@@ -32,6 +34,7 @@ from insula.api.openapi import openapi_config
 from insula.api.people import People
 from insula.api.places import Places
 from insula.api.problems import problem
+from insula.api.radio import Inclusions, Radio, no_radio
 from insula.api.requests import Requests
 from insula.api.rules import rule_routes
 from insula.api.sessions import session_routes
@@ -62,6 +65,7 @@ class Api:
     board: StateBoard
     people: People
     requests: Requests
+    inclusions: Inclusions
 
     @property
     def asgi(self) -> ASGIApp:
@@ -78,6 +82,7 @@ class Api:
                 tasks.create_task(tell_health(self.channel, self.clock, self._health))
         finally:
             await self.window.close()
+            await self.inclusions.close()
 
     async def _health(self) -> Health:
         return Health(part="api", instance=self.instance, at=self.clock.real())
@@ -91,9 +96,11 @@ def create_api(
     *,
     open_legacy: bool = False,
     metrics_readers: str = "",
+    radio: Callable[[], Radio] = no_radio,
 ) -> Api:
     """``instance``: its name in /health; ``open_legacy``: the routes of 2020 answer to everybody, as in 2020;
-    ``metrics_readers``: networks that read /metrics without signing in. Raises InputError."""
+    ``metrics_readers``: networks that read /metrics without signing in; ``radio``: loads what includes Z-Wave nodes.
+    Raises InputError."""
     places, commands = Places(store, channel), Commands(channel, clock)
     values = LastValues(channel, clock, commands.saw)
     health, window = HealthBoard(channel, clock), BusWindow(channel)
@@ -101,6 +108,7 @@ def create_api(
     alerts = AlertBoard(board, channel, clock)
     people = People(store, board, clock)
     changing = Changing(store, people, clock)
+    inclusions = Inclusions(store, clock, radio)
     requests = Requests()
     metrics = Metrics(requests, health, channel, store, live=lambda: window.open)
     devices = DeviceHealth(channel, values, health, alerts, clock)
@@ -121,6 +129,7 @@ def create_api(
             *right_routes(changing),
             audit_route(changing),
             *building_routes(changing),
+            *inclusion_routes(changing, inclusions),
             Router("/bus", route_handlers=bus_routes(channel, window), opt=needs("admin")),
             Router("/rules", route_handlers=rule_routes(store, clock), opt=needs("manage everything")),
         ],
@@ -135,7 +144,9 @@ def create_api(
         guards=[guard],
         logging_config=None,
     )
-    return Api(channel, clock, instance, app, places, commands, values, health, window, board, people, requests)
+    return Api(
+        channel, clock, instance, app, places, commands, values, health, window, board, people, requests, inclusions
+    )
 
 
 def _command_route(commands: Commands, channel: Channel) -> Any:

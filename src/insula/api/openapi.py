@@ -34,6 +34,7 @@ TAGS = {
     "history": "Values over a time, and why something moved.",
     "operation": "How parts, gateways and devices are; alerts; metrics.",
     "people": "Signing in, one's own password, sessions and API tokens.",
+    "zwave": "Nodes that come into a Z-Wave network, or leave it.",
     "rules": "The rules in force, those that are tried, and every version that was.",
 }
 SCHEMES = {
