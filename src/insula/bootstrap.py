@@ -198,21 +198,21 @@ async def run_parts(settings: Settings, parts: Collection[str], ready: Callable[
 
 
 def _api(at: Installation) -> Part:
+    from insula.access.presence import PresenceLimits
     from insula.api.app import create_api
 
-    is_open, readers = at.settings.legacy_routes == "open", at.settings.api.metrics_readers
-    return ApiServer(
-        at,
-        create_api(
-            at.channel,
-            at.store,
-            at.clock,
-            at.instance,
-            open_legacy=is_open,
-            metrics_readers=readers,
-            radio=_radio,
-        ),
+    settings, of = at.settings, at.settings.presence
+    api = create_api(
+        at.channel,
+        at.store,
+        at.clock,
+        at.instance,
+        open_legacy=settings.legacy_routes == "open",
+        metrics_readers=settings.api.metrics_readers,
+        limits=PresenceLimits(round(of.lease_s * 1000), round(of.guest_minutes * 60_000), of.audit_rooms),
+        radio=_radio,
     )
+    return ApiServer(at, api)
 
 
 def _radio() -> "Radio":

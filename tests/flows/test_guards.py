@@ -14,7 +14,7 @@ from insula.clock import settle
 from tests.flows.house import ROOM_1, ROOM_2
 from tests.flows.test_signing_in import Door, door, json
 
-OPEN = {("POST", "/api/v1/session"), ("GET", "/health"), ("GET", "/metrics")}
+OPEN = {("POST", "/api/v1/session"), ("POST", "/api/v1/guests"), ("GET", "/health"), ("GET", "/metrics")}
 SECRET_ROOM = 2
 FILLED = {
     "topic": "knx",
@@ -24,6 +24,7 @@ FILLED = {
     "command_id": "none",
     "id": "1",
     "gateway": "zwave",
+    "room_id": "2",
 }
 
 

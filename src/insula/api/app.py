@@ -10,6 +10,7 @@ from litestar import Litestar, Router, get
 from litestar.params import FromPath
 from litestar.types import ASGIApp
 
+from insula.access.presence import PresenceLimits
 from insula.api.access import guard, need, needs
 from insula.api.alerts import AlertBoard, alert_routes
 from insula.api.application import Application
@@ -23,6 +24,7 @@ from insula.api.commands import Commands
 from insula.api.devices import DeviceHealth, device_health_route
 from insula.api.docs import docs_router
 from insula.api.errors import NotFound
+from insula.api.guests import GuestDoor, guest_routes
 from insula.api.hands import hands_routes
 from insula.api.health import HealthBoard, health_route
 from insula.api.history import history_route
@@ -33,6 +35,7 @@ from insula.api.metrics import Metrics, metrics_route
 from insula.api.openapi import openapi_config
 from insula.api.people import People
 from insula.api.places import Places
+from insula.api.presence import PresenceApi, presence_routes
 from insula.api.problems import problem
 from insula.api.radio import Inclusions, Radio, no_radio
 from insula.api.requests import Requests
@@ -64,6 +67,7 @@ class Api:
     window: BusWindow
     board: StateBoard
     people: People
+    presence: PresenceApi
     requests: Requests
     inclusions: Inclusions
 
@@ -76,7 +80,7 @@ class Api:
         """Follow the bus, for ever; the beacons are to be loaded before (``places.load``). The streams end with it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for part in (self.places, self.commands, self.values, self.health, self.board):
+                for part in (self.places, self.commands, self.values, self.health, self.board, self.presence):
                     name = f"api {type(part).__name__}"
                     tasks.create_task(begin_again(name, part.run, self.clock), name=name)
                 tasks.create_task(tell_health(self.channel, self.clock, self._health))
@@ -96,11 +100,13 @@ def create_api(
     *,
     open_legacy: bool = False,
     metrics_readers: str = "",
+    limits: PresenceLimits | None = None,
     radio: Callable[[], Radio] = no_radio,
 ) -> Api:
     """``instance``: its name in /health; ``open_legacy``: the routes of 2020 answer to everybody, as in 2020;
     ``metrics_readers``: networks that read /metrics without signing in; ``radio``: loads what includes Z-Wave nodes.
     Raises InputError."""
+    limits = limits or PresenceLimits()
     places, commands = Places(store, channel), Commands(channel, clock)
     values = LastValues(channel, clock, commands.saw)
     health, window = HealthBoard(channel, clock), BusWindow(channel)
@@ -109,6 +115,7 @@ def create_api(
     people = People(store, board, clock)
     changing = Changing(store, people, clock)
     inclusions = Inclusions(store, clock, radio)
+    presence = PresenceApi(changing, places, board, channel, limits)
     requests = Requests()
     metrics = Metrics(requests, health, channel, store, live=lambda: window.open)
     devices = DeviceHealth(channel, values, health, alerts, clock)
@@ -128,6 +135,8 @@ def create_api(
             *team_routes(changing),
             *right_routes(changing),
             audit_route(changing),
+            *presence_routes(presence),
+            *guest_routes(GuestDoor(changing, board, limits), changing),
             *building_routes(changing),
             *inclusion_routes(changing, inclusions),
             Router("/bus", route_handlers=bus_routes(channel, window), opt=needs("admin")),
@@ -145,12 +154,27 @@ def create_api(
         logging_config=None,
     )
     return Api(
-        channel, clock, instance, app, places, commands, values, health, window, board, people, requests, inclusions
+        channel,
+        clock,
+        instance,
+        app,
+        places,
+        commands,
+        values,
+        health,
+        window,
+        board,
+        people,
+        presence,
+        requests,
+        inclusions,
     )
 
 
 def _command_route(commands: Commands, channel: Channel) -> Any:
-    @get("/commands/{command_id:str}", summary="What became of a command", tags=["commands"], opt=needs("rooms"))
+    needed = needs("rooms", guests=True)
+
+    @get("/commands/{command_id:str}", summary="What became of a command", tags=["commands"], opt=needed)
     async def command(request: Asked, command_id: FromPath[str]) -> dict[str, Any]:
         found, missing = commands.ask(command_id), f"no command {command_id}"
         if found is None:

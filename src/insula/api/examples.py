@@ -35,6 +35,9 @@ rooms = [
 """
 
 
+BEACON = "b9407f30-f5f8-466e-aff9-25556b57fe6d"
+
+
 def _json(body: Any) -> dict[str, Any]:
     return {JSON: body}
 
@@ -43,6 +46,9 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("post", "/api/v1/session"): _json({"name": "anna", "password": "staple for anna"}),
     ("put", "/api/v1/password"): _json({"old": "staple for anna", "new": "another for anna"}),
     ("post", "/api/v1/tokens"): _json({"name": "script", "level": "see", "rooms": [1], "days": 30}),
+    ("put", "/api/v1/presence"): _json({"nonce": "Jk2...", "uuid": BEACON, "major": 17644, "minor": 12302}),
+    ("post", "/api/v1/guests"): _json({"code": "2o4..."}),
+    ("put", "/api/v1/rooms/{room_id}/guests"): _json({"allowed": True}),
     ("post", "/api/v1/users"): _json({"name": "anna", "password": "staple for anna"}),
     ("patch", "/api/v1/users/{name}"): _json({"active": False}),
     ("put", "/api/v1/teams/{name}"): _json({"members": ["anna"]}),

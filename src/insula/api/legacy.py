@@ -11,7 +11,7 @@ from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
 from insula.access.rights import Level
-from insula.api.access import answers, may, need, needs
+from insula.api.access import answers, made_by, may, need, needs
 from insula.api.asking import Asked, signed_of
 from insula.api.commands import Commands
 from insula.api.errors import NotFound, RequestError, Unauthorized
@@ -20,7 +20,7 @@ from insula.api.problems import legacy_failure
 from insula.api.values import LastValues
 from insula.building.freshness import why_stale
 from insula.clock import Clock
-from insula.messages import Command, CommandResult, DeviceRecord, Origin
+from insula.messages import Command, CommandResult, DeviceRecord
 from insula.points import role
 from insula.store.beacons import BeaconRow
 from insula.store.engine import Store
@@ -84,7 +84,7 @@ def legacy_router(api: LegacyApi) -> Router:
         before_request=_refuse_twice,
         exception_handlers={Exception: legacy_failure},
         tags=["2020"],
-        opt=needs("nothing" if api.open_to_all else "rooms", 404),
+        opt=needs("nothing" if api.open_to_all else "rooms", 404, guests=True),
     )
 
 
@@ -165,7 +165,7 @@ async def _drive(
         raise NotFound(f"room {room.room_number} has nothing with a {points[-1]}")
     switches = [target for target in targets if target[1] == "switch"]
     others = [target for target in targets if target[1] != "switch"]
-    origin = Origin(kind="user", name=request.user.name if request.user is not None else "")
+    origin = made_by(request)
     outcomes = await api.commands.drive(others, value, origin) if others else []
     outcomes += await api.commands.drive(switches, float(value > 0), origin) if switches else []
     return _answer(outcomes, [device for device, _ in others + switches])

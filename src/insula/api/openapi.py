@@ -31,10 +31,12 @@ TAGS = {
     "bus": "A window on the topics of the bus; for administrators.",
     "commands": "What was asked of a device, and what became of it.",
     "control": "Who holds a device, and rooms that are only observed.",
+    "guests": "Rooms whose code alone drives them for a while, without an account.",
     "history": "Values over a time, and why something moved.",
     "operation": "How parts, gateways and devices are; alerts; metrics.",
     "people": "Signing in, one's own password, sessions and API tokens.",
     "zwave": "Nodes that come into a Z-Wave network, or leave it.",
+    "presence": "Where one says that one is: what was given *while there* counts then.",
     "rules": "The rules in force, those that are tried, and every version that was.",
 }
 SCHEMES = {
@@ -49,6 +51,7 @@ WHO = {
     "manage everything": "For who may manage every room.",
     "admin": "For administrators.",
 }
+GUESTS = " Also for a room's guests, in that room."
 PROBLEM = {
     "type": "object",
     "description": "RFC 9457 problem details.",
@@ -138,7 +141,8 @@ def _who(operation: dict[str, Any], handler: HTTPRouteHandler) -> None:
     need = handler.opt["needs"]
     operation["security"] = [] if need == "nothing" else SIGNED
     about = operation.get("description", "").replace("``", "`")
-    operation["description"] = f"{about} {WHO[need]}".strip()
+    guests = GUESTS if handler.opt.get("guests") else ""
+    operation["description"] = f"{about} {WHO[need]}{guests}".strip()
 
 
 def _body(operation: dict[str, Any], method: str, path: str, handler: HTTPRouteHandler) -> None:
