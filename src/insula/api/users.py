@@ -114,6 +114,20 @@ class ShownRight(TypedDict):
     room: NotRequired[int]
 
 
+class Given(TypedDict):
+    """The new right's id, and what was asked."""
+
+    id: int
+    level: Level
+    there: bool
+    user: NotRequired[str]
+    team: NotRequired[str]
+    site: NotRequired[int]
+    building: NotRequired[int]
+    floor: NotRequired[int]
+    room: NotRequired[int]
+
+
 class Rights(TypedDict):
     rights: list[ShownRight]
 
@@ -202,14 +216,15 @@ def right_routes(changing: Changing) -> list[HTTPRouteHandler]:
             return {"rights": [_granted(one) for one in await list_granted(connection)]}
 
     @post("/rights", summary="Give a right", tags=["administration"], opt=needs("admin"))
-    async def give(request: Asked, data: JSONBody[NewRight]) -> dict[str, Any]:
+    async def give(request: Asked, data: JSONBody[NewRight]) -> Given:
         if (data.user is None) == (data.team is None):
             raise RequestError("a right is of a user or of a team")
         said = {name: value for name, value in msgspec.to_builtins(data).items() if value is not None}
         async with changing.of(request, "right given", data.user or data.team or "", **said) as connection:
             account = None if data.user is None else (await get_account(connection, data.user)).id
             team = None if data.team is None else (await get_team(connection, data.team)).id
-            return {"id": await grant(connection, data.right(), account=account, team=team), **said}
+            id_ = await grant(connection, data.right(), account=account, team=team)
+            return cast(Given, {"id": id_, **said})
 
     @delete(
         "/rights/{id:int}", summary="Take a right away", tags=["administration"], opt=needs("admin"), status_code=200
