@@ -56,6 +56,8 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("put", "/api/v1/mode"): _json({"mode": "observe", "room": 12}),
     ("post", "/api/v1/alerts/{key}/acknowledge"): _json({"by": "anna"}),
     ("post", "/api/v1/bus/{topic}"): _json({"key": "close_blinds", "value": {"bloc": 1, "floor": 4}}),
+    ("post", "/api/v1/zwave/{gateway}/inclusion"): _json({"what": "include"}),
+    ("post", "/api/v1/zwave/{gateway}/inclusion/pin"): _json({"pin": "34673"}),
     ("post", "/api/v1/building/changes"): {TOML: BUILDING},
     ("put", "/api/v1/building"): {TOML: BUILDING},
     ("put", "/api/v1/rules"): {TOML: RULES},
