@@ -16,7 +16,15 @@ from tests.flows.test_signing_in import Door, door, json
 
 OPEN = {("POST", "/api/v1/session"), ("GET", "/health")}
 SECRET_ROOM = 2
-FILLED = {"topic": "knx", "version": "1", "name": "nobody", "key": "none", "command_id": "none", "id": "1"}
+FILLED = {
+    "topic": "knx",
+    "version": "1",
+    "name": "nobody",
+    "key": "none",
+    "command_id": "none",
+    "id": "1",
+    "number": "2",
+}
 
 
 @pytest.fixture

@@ -18,16 +18,19 @@ from insula.api.board import StateBoard
 from insula.api.bus import BusWindow, bus_routes
 from insula.api.changing import Changing
 from insula.api.commands import Commands
-from insula.api.devices import DeviceHealth, device_health_route
+from insula.api.device_health import DeviceHealth, device_health_route
+from insula.api.devices import Devices, device_routes
 from insula.api.errors import NotFound
 from insula.api.hands import hands_routes
 from insula.api.health import HealthBoard, health_route
 from insula.api.history import history_route
+from insula.api.latest import Latest
 from insula.api.leases import lease_routes
 from insula.api.legacy import LegacyApi, legacy_router
 from insula.api.people import People
 from insula.api.places import Places
 from insula.api.problems import problem
+from insula.api.rooms import Rooms, room_routes
 from insula.api.rules import rule_routes
 from insula.api.sessions import session_routes
 from insula.api.users import audit_route, right_routes, team_routes, user_routes
@@ -82,11 +85,15 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
     people = People(store, board, clock)
     changing = Changing(store, people, clock)
     devices = DeviceHealth(channel, values, health, alerts, clock)
+    latest = Latest(values, clock)
+    rooms = Rooms(channel, board, places)
     legacy = legacy_router(LegacyApi(places, commands, values, store, clock, open_to_all=open_legacy))
     modern = Router(
         path="/api/v1",
         route_handlers=[
             _command_route(commands, channel),
+            *room_routes(rooms, latest),
+            *device_routes(Devices(channel, latest, devices, board, clock)),
             *lease_routes(board, channel, clock),
             *hands_routes(board, store, clock),
             why_route(channel, store, clock),
