@@ -3,24 +3,23 @@
 import asyncio
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
-from litestar import Litestar, Router, get
+from litestar import Litestar, Router
 from litestar.openapi import OpenAPIConfig
-from litestar.params import FromPath
 
 from insula import __version__
-from insula.api.access import guard, need, needs
+from insula.api.access import guard, needs
 from insula.api.alerts import AlertBoard, alert_routes
 from insula.api.application import Application
-from insula.api.asking import Asked, Asking
+from insula.api.asking import Asking
 from insula.api.board import StateBoard
 from insula.api.bus import BusWindow, bus_routes
 from insula.api.changing import Changing
+from insula.api.command_routes import command_routes
 from insula.api.commands import Commands
 from insula.api.device_health import DeviceHealth, device_health_route
 from insula.api.devices import Devices, device_routes
-from insula.api.errors import NotFound
+from insula.api.driving import Driving
 from insula.api.hands import hands_routes
 from insula.api.health import HealthBoard, health_route
 from insula.api.history import history_route
@@ -39,7 +38,7 @@ from insula.api.why import why_route
 from insula.bus.channel import Channel
 from insula.bus.health import tell_health
 from insula.clock import Clock
-from insula.messages import CommandResult, Health
+from insula.messages import Health
 from insula.retry import begin_again
 from insula.store.engine import Store
 
@@ -84,22 +83,22 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
     alerts = AlertBoard(board, channel, clock)
     people = People(store, board, clock)
     changing = Changing(store, people, clock)
-    devices = DeviceHealth(channel, values, health, alerts, clock)
-    latest = Latest(values, clock)
-    rooms = Rooms(channel, board, places)
+    latest, device_health = Latest(values, clock), DeviceHealth(channel, values, health, alerts, clock)
+    rooms, devices = Rooms(channel, board, places), Devices(channel, latest, device_health, board, clock)
+    driving = Driving(commands, channel, store, clock)
     legacy = legacy_router(LegacyApi(places, commands, values, store, clock, open_to_all=open_legacy))
     modern = Router(
         path="/api/v1",
         route_handlers=[
-            _command_route(commands, channel),
+            *command_routes(driving, rooms, devices, channel, store, clock),
             *room_routes(rooms, latest),
-            *device_routes(Devices(channel, latest, devices, board, clock)),
+            *device_routes(devices),
             *lease_routes(board, channel, clock),
             *hands_routes(board, store, clock),
             why_route(channel, store, clock),
             history_route(channel, store, clock),
             *alert_routes(alerts, store),
-            device_health_route(devices),
+            device_health_route(device_health),
             *session_routes(changing),
             *user_routes(changing),
             *team_routes(changing),
@@ -123,18 +122,3 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
         logging_config=None,
     )
     return Api(channel, clock, instance, app, places, commands, values, health, window, board, people)
-
-
-def _command_route(commands: Commands, channel: Channel) -> Any:
-    @get("/commands/{command_id:str}", summary="What became of a command", tags=["commands"], opt=needs("rooms"))
-    async def command(request: Asked, command_id: FromPath[str]) -> dict[str, Any]:
-        found, missing = commands.ask(command_id), f"no command {command_id}"
-        if found is None:
-            raise NotFound(missing)
-        asked = found.command if isinstance(found, CommandResult) else found
-        need(request, "see", channel.devices.room_of(asked.device_id), missing)
-        if isinstance(found, CommandResult):
-            return {"id": command_id, "outcome": found.outcome, "reason": found.reason, "command": found.command}
-        return {"id": command_id, "outcome": "open", "reason": "", "command": found}
-
-    return command

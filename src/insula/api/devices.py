@@ -9,6 +9,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Meta
 
+from insula.access.rights import Level
 from insula.api.access import may, need, needs
 from insula.api.asking import Asked
 from insula.api.board import StateBoard
@@ -92,11 +93,11 @@ class Devices:
             raise Unavailable("the building's devices are not yet known: the directory tells them")
         return [device for device in self._channel.devices if may(request, "see", device.room_id)]
 
-    def find(self, request: Asked, device_id: int) -> DeviceRecord:
-        """Raises NotFound."""
+    def find(self, request: Asked, device_id: int, level: Level = "see") -> DeviceRecord:
+        """Raises NotFound, Forbidden."""
         missing = f"no device {device_id}"
         room = self._channel.devices.room_of(device_id)
-        need(request, "see", room, missing)
+        need(request, level, room, missing)
         if room is None:
             raise NotFound(missing)
         return self._channel.devices.get(device_id)

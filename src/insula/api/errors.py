@@ -6,6 +6,7 @@ InputError
     ├── Forbidden   status 403
     ├── NotFound    status 404
     ├── TooLarge    status 413
+    ├── Unprocessable  status 422
     └── TooMany     status 429
 """
 
@@ -41,6 +42,10 @@ class NotFound(RequestError):
 
 class TooLarge(RequestError):
     status = 413
+
+
+class Unprocessable(RequestError):
+    status = 422
 
 
 class TooMany(RequestError):
