@@ -197,10 +197,20 @@ async def run_parts(settings: Settings, parts: Collection[str], ready: Callable[
 
 
 def _api(at: Installation) -> Part:
+    from insula.access.presence import PresenceLimits
     from insula.api.app import create_api
 
-    is_open = at.settings.legacy_routes == "open"
-    return ApiServer(at, create_api(at.channel, at.store, at.clock, at.instance, open_legacy=is_open))
+    settings, of = at.settings, at.settings.presence
+    api = create_api(
+        at.channel,
+        at.store,
+        at.clock,
+        at.instance,
+        open_legacy=settings.legacy_routes == "open",
+        metrics_readers=settings.api.metrics_readers,
+        limits=PresenceLimits(round(of.lease_s * 1000), round(of.guest_minutes * 60_000), of.audit_rooms),
+    )
+    return ApiServer(at, api)
 
 
 @dataclass
@@ -221,7 +231,7 @@ class ApiServer:
         assert self.at.http is not None, "the API listens before its part is made"
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.api.run(), name="api")
-            tasks.create_task(serve(self.api.app, self.at.http, self.at.ready.set), name="http")
+            tasks.create_task(serve(self.api.asgi, self.at.http, self.at.ready.set), name="http")
 
     async def _first_admin(self) -> None:
         from insula.store.first_admin import first_admin

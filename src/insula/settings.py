@@ -21,8 +21,11 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class ApiSettings(Section, frozen=True, kw_only=True):
+    """``metrics_readers``: networks (``10.0.0.0/24,::1``) whose hosts read ``/metrics`` without signing in."""
+
     host: str = "127.0.0.1"
     port: int = 8080
+    metrics_readers: str = ""
 
 
 class BusSettings(Section, frozen=True, kw_only=True):
@@ -126,6 +129,15 @@ class HistorySettings(Section, frozen=True, kw_only=True):
         return {name.removesuffix("_days"): days for name, days in msgspec.structs.asdict(self).items()}
 
 
+class PresenceSettings(Section, frozen=True, kw_only=True):
+    """A right *while there* counts for ``lease_s`` after each report, a guest's visit lasts ``guest_minutes`` (real
+    time). ``audit_rooms``: the audit names the room of each presence, and so keeps who was where."""
+
+    lease_s: Annotated[float, msgspec.Meta(ge=10, le=3600)] = 300
+    guest_minutes: Annotated[float, msgspec.Meta(ge=1, le=1440)] = 120
+    audit_rooms: bool = False
+
+
 class AlertSettings(Section, frozen=True, kw_only=True):
     """Who is told of alerts, and when. Mail goes out when ``mail_to`` (addresses, separated by commas) is given, a POST
     when ``webhook_url`` is. ``throttle_s``: seconds between two messages on one way, at least; ``least``: what is less
@@ -173,6 +185,7 @@ class Settings(Section, frozen=True, kw_only=True):
     clock: ClockSettings = ClockSettings()
     recorder: RecorderSettings = RecorderSettings()
     history: HistorySettings = HistorySettings()
+    presence: PresenceSettings = PresenceSettings()
     alerts: AlertSettings = AlertSettings()
 
     def __repr__(self) -> str:

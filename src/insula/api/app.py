@@ -5,30 +5,38 @@ from dataclasses import dataclass
 from functools import partial
 
 from litestar import Litestar, Router
-from litestar.openapi import OpenAPIConfig
+from litestar.types import ASGIApp
 
-from insula import __version__
+from insula.access.presence import PresenceLimits
 from insula.api.access import guard, needs
 from insula.api.alerts import AlertBoard, alert_routes
 from insula.api.application import Application
 from insula.api.asking import Asking
 from insula.api.board import StateBoard
+from insula.api.bodies import check_type
+from insula.api.building import building_routes
 from insula.api.bus import BusWindow, bus_routes
 from insula.api.changing import Changing
 from insula.api.command_routes import command_routes
 from insula.api.commands import Commands
 from insula.api.device_health import DeviceHealth, device_health_route
 from insula.api.devices import Devices, device_routes
+from insula.api.docs import docs_router
 from insula.api.driving import Driving
+from insula.api.guests import GuestDoor, guest_routes
 from insula.api.hands import hands_routes
 from insula.api.health import HealthBoard, health_route
 from insula.api.history import history_route
 from insula.api.latest import Latest
 from insula.api.leases import lease_routes
 from insula.api.legacy import LegacyApi, legacy_router
+from insula.api.metrics import Metrics, metrics_route
+from insula.api.openapi import openapi_config
 from insula.api.people import People
 from insula.api.places import Places
+from insula.api.presence import PresenceApi, presence_routes
 from insula.api.problems import problem
+from insula.api.requests import Requests
 from insula.api.rooms import Rooms, room_routes
 from insula.api.rules import rule_routes
 from insula.api.sessions import session_routes
@@ -58,12 +66,19 @@ class Api:
     window: BusWindow
     board: StateBoard
     people: People
+    presence: PresenceApi
+    requests: Requests
+
+    @property
+    def asgi(self) -> ASGIApp:
+        """What is to be served: the application, whose requests are counted."""
+        return self.requests.counted(self.app)
 
     async def run(self) -> None:
         """Follow the bus, for ever; the beacons are to be loaded before (``places.load``). The streams end with it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for part in (self.places, self.commands, self.values, self.health, self.board):
+                for part in (self.places, self.commands, self.values, self.health, self.board, self.presence):
                     name = f"api {type(part).__name__}"
                     tasks.create_task(begin_again(name, part.run, self.clock), name=name)
                 tasks.create_task(tell_health(self.channel, self.clock, self._health))
@@ -74,8 +89,19 @@ class Api:
         return Health(part="api", instance=self.instance, at=self.clock.real())
 
 
-def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1", *, open_legacy: bool = False) -> Api:
-    """``instance``: its name in /health; ``open_legacy``: the routes of 2020 answer to everybody, as in 2020."""
+def create_api(
+    channel: Channel,
+    store: Store,
+    clock: Clock,
+    instance: str = "1",
+    *,
+    open_legacy: bool = False,
+    metrics_readers: str = "",
+    limits: PresenceLimits | None = None,
+) -> Api:
+    """``instance``: its name in /health; ``open_legacy``: the routes of 2020 answer to everybody, as in 2020;
+    ``metrics_readers``: networks that read /metrics without signing in. Raises InputError."""
+    limits = limits or PresenceLimits()
     places, commands = Places(store, channel), Commands(channel, clock)
     values = LastValues(channel, clock, commands.saw)
     health, window = HealthBoard(channel, clock), BusWindow(channel)
@@ -83,6 +109,9 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
     alerts = AlertBoard(board, channel, clock)
     people = People(store, board, clock)
     changing = Changing(store, people, clock)
+    presence = PresenceApi(changing, places, board, channel, limits)
+    requests = Requests()
+    metrics = Metrics(requests, health, channel, store, live=lambda: window.open)
     latest, device_health = Latest(values, clock), DeviceHealth(channel, values, health, alerts, clock)
     rooms, devices = Rooms(channel, board, places), Devices(channel, latest, device_health, board, clock)
     driving = Driving(commands, channel, store, clock)
@@ -104,21 +133,23 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
             *team_routes(changing),
             *right_routes(changing),
             audit_route(changing),
+            *presence_routes(presence),
+            *guest_routes(GuestDoor(changing, board, limits), changing),
+            *building_routes(changing),
             Router("/bus", route_handlers=bus_routes(channel, window), opt=needs("admin")),
             Router("/rules", route_handlers=rule_routes(store, clock), opt=needs("manage everything")),
         ],
+        before_request=check_type,
         exception_handlers={Exception: problem},
     )
     app = Application(
-        route_handlers=[legacy, modern, health_route(health)],
-        openapi_config=OpenAPIConfig(
-            title="Insula",
-            version=__version__,
-            openapi_router=Router("/schema", route_handlers=[], opt=needs("nothing")),
-        ),
+        route_handlers=[legacy, modern, health_route(health), metrics_route(metrics, metrics_readers), docs_router()],
+        openapi_config=openapi_config(),
         exception_handlers={Exception: problem},
         middleware=[partial(Asking, people=people)],
         guards=[guard],
         logging_config=None,
     )
-    return Api(channel, clock, instance, app, places, commands, values, health, window, board, people)
+    return Api(
+        channel, clock, instance, app, places, commands, values, health, window, board, people, presence, requests
+    )

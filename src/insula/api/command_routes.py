@@ -88,9 +88,14 @@ WORST: Sequence[State] = ("open", "failed", "expired", "refused", "done")
 def command_routes(
     driving: Driving, rooms: Rooms, devices: Devices, channel: Channel, store: Store, clock: Clock
 ) -> list[HTTPRouteHandler]:
-    show = partial(shown, channel)
+    show, needed = partial(shown, channel), needs("rooms", guests=True)
 
-    @post("/commands", summary="Drive a device, or a room's devices of a kind", tags=["commands"], opt=needs("rooms"))
+    @post(
+        "/commands",
+        summary="Drive a device, or a room's devices of a kind",
+        tags=["commands"],
+        opt=needs("rooms", 202, guests=True),
+    )
     async def command(request: Asked, data: JSONBody[NewCommand], key: Key = "") -> Response[Commanded]:
         """Waits up to 2 s for the answers of gateways: 200, whatever they are; `outcome` and `reason` say what
         became of it. 202: one has no answer yet, and `href` (and Location) is where to ask later."""
@@ -101,7 +106,7 @@ def command_routes(
         headers = {"Location": waiting[0]} if waiting else {}
         return Response(Commanded(worst, found), status_code=202 if waiting else 200, headers=headers)
 
-    @get("/commands/{command_id:str}", summary="What became of a command", tags=["commands"], opt=needs("rooms"))
+    @get("/commands/{command_id:str}", summary="What became of a command", tags=["commands"], opt=needed)
     async def one(request: Asked, command_id: FromPath[str]) -> CommandShown:
         found, missing = await driving.find(command_id), f"no command {command_id}"
         if found is None:

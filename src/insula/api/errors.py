@@ -5,7 +5,9 @@ InputError
     ├── Unauthorized  status 401
     ├── Forbidden   status 403
     ├── NotFound    status 404
+    ├── Conflict    status 409
     ├── TooLarge    status 413
+    ├── UnsupportedType  status 415
     ├── Unprocessable  status 422
     └── TooMany     status 429
 """
@@ -40,8 +42,16 @@ class NotFound(RequestError):
     status = 404
 
 
+class Conflict(RequestError):
+    status = 409
+
+
 class TooLarge(RequestError):
     status = 413
+
+
+class UnsupportedType(RequestError):
+    status = 415
 
 
 class Unprocessable(RequestError):

@@ -9,7 +9,7 @@ import msgspec
 
 from insula.access.attempts import refused_until
 from insula.access.passwords import hashed, is_outdated, is_right
-from insula.access.rights import CONSOLE_ID, Level, Person, RoomPlace
+from insula.access.rights import CONSOLE_ID, Level, Person, RoomPlace, guest
 from insula.access.secret import TOKEN, digest, new_secret
 from insula.api.board import StateBoard
 from insula.api.errors import TooMany, Unauthorized
@@ -18,7 +18,9 @@ from insula.store.accounts import AccountRow, change_account, find_account
 from insula.store.attempts import add_failure, forget_failures, is_known, know, read_attempts
 from insula.store.audit import Entry, add_entry
 from insula.store.engine import Store
+from insula.store.guests import find_guest
 from insula.store.permissions import find_person, room_places
+from insula.store.presence import PresenceRow, find_presence
 from insula.store.sessions import SEEN_EVERY_MS, add_session, find_session, find_token, session_used
 
 KEPT_MS = 60_000
@@ -32,7 +34,8 @@ AT_ONCE = 2
 @dataclass(frozen=True, slots=True)
 class Signed:
     """``digest``: of the session's or the token's secret; ``until``: when it is to be looked up again (ms).
-    ``levels``: what the person may do in which room; ``everywhere``: in every room, those to come too."""
+    ``levels``: what the person may do in which room, also by being there; ``everywhere``: in every room, those to come
+    too. ``told``: how often it had been told of changed rights when it was looked up."""
 
     person: Person
     digest: str
@@ -40,6 +43,7 @@ class Signed:
     until: int
     levels: Mapping[int, Level]
     everywhere: Level | None
+    told: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,12 +99,20 @@ class People:
         self._drop_outdated()
         sum_, now = digest(secret), self._clock.real()
         kept = self._kept.get(sum_)
-        if kept is None or now >= kept.until:
+        if kept is None or not self._is_good(kept, now):
             version = self._version
             kept = await look_up(sum_, now)
-            if kept is not None and version == self._version:
+            if kept is not None and version == self._version and self._is_good(kept, now):
                 self._keep(kept)
         return kept
+
+    def holds(self, signed: Signed) -> bool:
+        """Whether this is still so: what goes on for long (a stream) asks before it sends, and looks up again."""
+        self._drop_outdated()
+        return self._kept.get(signed.digest) is signed and self._is_good(signed, self._clock.real())
+
+    def _is_good(self, signed: Signed, now: int) -> bool:
+        return now < signed.until and self._board.told.get(signed.person.id, 0) <= signed.told
 
     def _keep(self, signed: Signed) -> None:
         self._kept.pop(signed.digest, None)
@@ -109,34 +121,49 @@ class People:
         self._kept[signed.digest] = signed
 
     async def _session(self, sum_: str, now: int) -> Signed | None:
+        told = self._board.tellings
         async with self._store.read() as connection:
             session = await find_session(connection, sum_, now)
             person = None if session is None else await find_person(connection, session.account)
+            there = None if session is None else await find_presence(connection, session.account, now)
+            visit = await find_guest(connection, sum_, now) if session is None else None
+        if visit is not None:
+            until = min(now + KEPT_MS, visit.ends_at)
+            return await self._signed(guest(visit.id, visit.room), sum_, False, until, told)
         if session is None or person is None:
             return None
         if now >= session.seen_at + SEEN_EVERY_MS:
             async with self._store.write() as connection:
                 await session_used(connection, sum_, now)
-        return await self._signed(person, sum_, False, min(now + KEPT_MS, session.ends_at))
+        return await self._signed(person, sum_, False, min(now + KEPT_MS, session.ends_at), told, there)
 
-    async def _signed(self, person: Person, sum_: str, token: bool, until: int) -> Signed:
+    async def _signed(
+        self, person: Person, sum_: str, token: bool, until: int, told: int, there: PresenceRow | None = None
+    ) -> Signed:
+        """``there``: where the person is said to be, with whichever session or token."""
         places = (await self.places()).values()
-        found = {place.room: person.level(place) for place in places}
+        room = there.room if there is not None and there.session == sum_ else None
+        if there is not None and room is not None:
+            until = min(until, there.ends_at)
+        found = {place.room: person.level(place, there=place.room == room) for place in places}
         levels = {room: level for room, level in found.items() if level is not None}
         everywhere = person.everywhere({(place.building, place.site) for place in places})
-        return Signed(person, sum_, token, until, levels, everywhere)
+        return Signed(person, sum_, token, until, levels, everywhere, told)
 
     async def _token(self, sum_: str, now: int) -> Signed | None:
+        told = self._board.tellings
         if compare_digest(sum_, digest(self.console)):
-            return await self._signed(Person(CONSOLE_ID, "console", admin=True), sum_, True, FOR_EVER)
+            return await self._signed(Person(CONSOLE_ID, "console", admin=True), sum_, True, FOR_EVER, told)
         async with self._store.read() as connection:
             token = await find_token(connection, sum_, now)
             person = None if token is None else await find_person(connection, token.account)
+            there = None if token is None else await find_presence(connection, token.account, now)
         if token is None or person is None:
             return None
         rooms = None if token.rooms is None else frozenset(token.rooms)
         limited = msgspec.structs.replace(person, limit=token.level, rooms=rooms)
-        return await self._signed(limited, sum_, True, min(now + KEPT_MS, token.ends_at or now + KEPT_MS))
+        until = min(now + KEPT_MS, token.ends_at or now + KEPT_MS)
+        return await self._signed(limited, sum_, True, until, told, there)
 
     # --- signing in
 

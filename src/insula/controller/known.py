@@ -12,7 +12,7 @@ from insula.bus.channel import Received
 from insula.bus.keys import SHADOW_KEY
 from insula.controller.rooms import Rooms
 from insula.errors import RuleError
-from insula.messages import BuildingSettings, BusMessage, LampLight, Lease, RoomRecord, RuleSet, ShadowRules
+from insula.messages import BuildingSettings, BusMessage, Learned, Lease, RoomRecord, RuleSet, ShadowRules
 
 SAFETY = "safety"
 
@@ -64,7 +64,7 @@ class Known:
                 return _one(self.rooms.describe(record))
             case None if key.startswith("room/") and key.removeprefix("room/").isdecimal():
                 self.rooms.forget(int(key.removeprefix("room/")))
-            case LampLight() as learned:
+            case Learned() as learned:
                 self.rooms.learn(learned)
             case RuleSet() as ruleset:
                 self._use(ruleset)
