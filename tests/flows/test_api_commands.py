@@ -266,6 +266,9 @@ async def test_commands_are_listed_page_by_page_and_of_ones_rooms(it: Door) -> N
     assert await pages(admin, room=2) == [20]
     assert await pages(admin, outcome="refused") == await pages(admin, by="anna") == []
     assert len(await pages(admin, by="admin", outcome="done", origin="user")) == 4
+    until = it.home.clock.now() + 1
+    moves = json(await anna.get("/statistics", params={"room": 1, "to": until}))["moves"]
+    assert moves == [{"device_id": it.home.device(1, "valve").device_id, "by_rule": 0, "by_hand": 3}]
     hidden = json(await admin.get("/commands", params={"room": 2}))["items"][0]["href"]
     assert "no command" in (await anna.get(f"http://insula{hidden}")).text
 

@@ -26,7 +26,7 @@ from insula.api.driving import Driving
 from insula.api.guests import GuestDoor, guest_routes
 from insula.api.hands import hands_routes
 from insula.api.health import HealthBoard, health_route
-from insula.api.history import history_route
+from insula.api.history import history_routes
 from insula.api.latest import Latest
 from insula.api.leases import lease_routes
 from insula.api.legacy import LegacyApi, legacy_router
@@ -40,6 +40,7 @@ from insula.api.requests import Requests
 from insula.api.rooms import Rooms, room_routes
 from insula.api.rules import rule_routes
 from insula.api.sessions import session_routes
+from insula.api.statistics import statistics_route
 from insula.api.users import audit_route, right_routes, team_routes, user_routes
 from insula.api.values import LastValues
 from insula.api.why import why_route
@@ -125,7 +126,8 @@ def create_api(
             *lease_routes(board, channel, clock),
             *hands_routes(board, store, clock),
             why_route(channel, store, clock),
-            history_route(channel, store, clock),
+            *history_routes(channel, rooms, store, clock),
+            statistics_route(rooms, store, clock),
             *alert_routes(alerts, store),
             device_health_route(device_health),
             *session_routes(changing),

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 import msgspec
-from sqlalchemy import ColumnElement, and_, or_, select, true
+from sqlalchemy import ColumnElement, and_, case, func, or_, select, true
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from insula.messages import CommandResult, OriginKind, Outcome
@@ -42,6 +42,19 @@ async def results_of(connection: AsyncConnection, command_ids: Sequence[str]) ->
     known = {stored_id(command_id): command_id for command_id in command_ids}
     query = select(Results).where(Results.c.command.in_(known)).order_by(Results.c.at)
     return {known[row.command]: read_result(row) for row in await connection.execute(query)}
+
+
+async def count_done(
+    connection: AsyncConnection, devices: Sequence[int], start: int, end: int
+) -> dict[int, tuple[int, int]]:
+    """By device, how many commands were done, ``start <= time < end`` (ms, building's clock): by rules, by hand."""
+    table = Results.c
+    by_rule = func.sum(case((table.origin_kind == "rule", 1), else_=0))
+    query = select(table.device, by_rule, func.count()).where(
+        table.device.in_(devices), table.timestamp >= start, table.timestamp < end, table.outcome == "done"
+    )
+    rows = await connection.execute(query.group_by(table.device))
+    return {device: (int(rules), all_ - int(rules)) for device, rules, all_ in rows}
 
 
 def _wanted(wanted: Wanted) -> ColumnElement[bool]:
