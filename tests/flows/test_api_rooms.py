@@ -8,6 +8,7 @@ import httpx
 import pytest
 
 from insula.store.log import LogRow, add_log
+from tests.flows.test_guests import allow, come
 from tests.flows.test_signing_in import Door, door, json
 
 MINUTE_MS = 60_000
@@ -137,6 +138,23 @@ async def test_a_device_driven_by_hand_says_why_its_value_is_so(it: Door) -> Non
     said = json(await anna.post("/commands", json={"device": radiator, "point": "valve", "value": 35}))
     (value,) = json(await anna.get(f"/devices/{radiator}/values"))["values"]
     assert (value["value"], value["cause"]["id"]) == (35, said["commands"][0]["id"])
+
+
+async def test_a_guest_sees_the_room_and_nothing_of_people(it: Door) -> None:
+    anna = await it.anna(level="drive")
+    it.home.knx.echo = True
+    radiator = it.home.device(1, "valve").device_id
+    wish = {"device": radiator, "point": "valve", "value": 35}
+    command = json(await anna.post("/commands", json=wish))["commands"][0]
+    guest = await come(it, (await allow(it))["code"])
+    assert {device["room"] for device in await all_of(guest, "/devices")} == {1}
+    for path in (f"/rooms/{await it.room_id(1)}/values", f"/devices/{radiator}", f"/commands/{command['id']}"):
+        said = (await guest.get(path)).text
+        assert command["id"] in said
+        assert "anna" not in said
+    own = json(await guest.post("/commands", json=wish | {"value": 40}))["commands"][0]
+    assert (own["outcome"], own["by"]["kind"]) == ("done", "guest")
+    assert it.home.knx.sent[-1].origin.kind == "guest"
 
 
 # --- history and statistics

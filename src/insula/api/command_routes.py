@@ -11,12 +11,12 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, HeaderParameter, JSONBody, QueryParameter
 from msgspec import UNSET, Meta, UnsetType
 
-from insula.api.access import may, need, needs
+from insula.api.access import may, need, needs, sees_names
 from insula.api.asking import Asked
 from insula.api.devices import Devices, points_of
 from insula.api.driving import Became, Driving, Wish
 from insula.api.errors import NotFound, RequestError
-from insula.api.latest import Cause
+from insula.api.latest import Cause, cause_of
 from insula.api.pages import Cursor, Limit, Number, cursor_of, place_of
 from insula.api.rooms import Rooms
 from insula.api.times import From, To, moment
@@ -95,12 +95,13 @@ def command_routes(
         summary="Drive a device, or a room's devices of a kind",
         tags=["commands"],
         opt=needs("rooms", 202, guests=True),
+        status_code=200,
     )
     async def command(request: Asked, data: JSONBody[NewCommand], key: Key = "") -> Response[Commanded]:
         """Waits up to 2 s for the answers of gateways: 200, whatever they are; `outcome` and `reason` say what
         became of it. 202: one has no answer yet, and `href` (and Location) is where to ask later."""
         wish = _wish(request, data, rooms, devices)
-        found = [show(one) for one in await driving.carry_out(request, wish, key)]
+        found = [show(one, request=request) for one in await driving.carry_out(request, wish, key)]
         worst = next(outcome for outcome in WORST if outcome in {one.outcome for one in found})
         waiting = [one.href for one in found if one.outcome == "open"]
         headers = {"Location": waiting[0]} if waiting else {}
@@ -113,7 +114,7 @@ def command_routes(
             raise NotFound(missing)
         asked = found.command if isinstance(found, CommandResult) else found
         need(request, "see", channel.devices.room_of(asked.device_id), missing)
-        return show(found)
+        return show(found, request=request)
 
     @get("/commands", summary="What became of commands, the newest first", tags=["commands"], opt=needs("rooms"))
     async def listed(
@@ -139,7 +140,7 @@ def command_routes(
             found = await list_results(connection, wanted, limit + 1, after)
         page = found[:limit]
         following = cursor_of(page[-1][0], page[-1][1].id) if len(found) > limit else None
-        return CommandPage([show(result, at) for at, result in page], following)
+        return CommandPage([show(result, at, request=request) for at, result in page], following)
 
     return [command, one, listed]
 
@@ -190,7 +191,7 @@ def _targets(request: Asked, data: NewCommand, rooms: Rooms, devices: Devices) -
 # --- what became of it
 
 
-def shown(channel: Channel, became: Became, time: int | UnsetType = UNSET) -> CommandShown:
+def shown(channel: Channel, became: Became, time: int | UnsetType = UNSET, *, request: Asked) -> CommandShown:
     result = became if isinstance(became, CommandResult) else None
     command = became.command if isinstance(became, CommandResult) else became
     known = channel.devices.room_of(command.device_id) is not None
@@ -204,7 +205,7 @@ def shown(channel: Channel, became: Became, time: int | UnsetType = UNSET) -> Co
         unit=ROLES[command.point].unit if command.point in ROLES else "",
         value=command.value,
         class_=command.class_,
-        by=Cause(command.origin.kind, command.origin.name, command.origin.cause),
+        by=cause_of(command.origin, names=sees_names(request)),
         at=command.at,
         expires_at=command.expires_at,
         answered_at=result.at if result is not None else None,

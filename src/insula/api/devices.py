@@ -10,12 +10,12 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Meta
 
 from insula.access.rights import Level
-from insula.api.access import may, need, needs
+from insula.api.access import may, need, needs, sees_names
 from insula.api.asking import Asked
 from insula.api.board import StateBoard
 from insula.api.device_health import DeviceHealth, Fault
 from insula.api.errors import NotFound
-from insula.api.latest import Latest, Value
+from insula.api.latest import Latest, Value, cause_of
 from insula.api.pages import Cursor, Limit, cut, place_of
 from insula.bus.channel import Channel
 from insula.clock import Clock
@@ -105,10 +105,10 @@ class Devices:
     def faults(self) -> Callable[[DeviceRecord], list[Fault]]:
         return self._health.faults()
 
-    def values(self, device: DeviceRecord) -> list[Value]:
-        return self._latest.of(device)
+    def values(self, device: DeviceRecord, *, names: bool = True) -> list[Value]:
+        return self._latest.of(device, names=names)
 
-    def shown(self, device: DeviceRecord, faults: list[Fault]) -> Device:
+    def shown(self, device: DeviceRecord, faults: list[Fault], *, names: bool) -> Device:
         how = self._health.vitals(device)
         return Device(
             id=device.device_id,
@@ -118,18 +118,19 @@ class Devices:
             gateway=device.gateway_id,
             room=device.room_number,
             points=points_of(device),
-            values=self.values(device),
+            values=self.values(device, names=names),
             faults=faults,
             seen_at=how.seen_at,
             battery=how.battery,
-            held=self._held(device.device_id),
+            held=self._held(device.device_id, names),
         )
 
-    def _held(self, device_id: int) -> Holder | None:
+    def _held(self, device_id: int, names: bool) -> Holder | None:
         lease = self._board.leases.get(device_id)
         if lease is None or lease.until <= self._clock.now():
             return None
-        return Holder(lease.owner.kind, lease.owner.name, lease.class_, lease.since, lease.until)
+        owner = cause_of(lease.owner, names=names)
+        return Holder(owner.kind, owner.name, lease.class_, lease.since, lease.until)
 
 
 def points_of(device: DeviceRecord) -> list[DevicePoint]:
@@ -150,7 +151,7 @@ def points_of(device: DeviceRecord) -> list[DevicePoint]:
 
 
 def device_routes(devices: Devices) -> list[HTTPRouteHandler]:
-    @get("/devices", summary="The devices, page by page", tags=["devices"], opt=needs("rooms"))
+    @get("/devices", summary="The devices, page by page", tags=["devices"], opt=needs("rooms", guests=True))
     async def device_list(
         request: Asked,
         room: FromQuery[int | None] = None,
@@ -181,17 +182,22 @@ def device_routes(devices: Devices) -> list[HTTPRouteHandler]:
 
         found = (device for device in devices.seen(request) if wanted(device))
         page, following = cut(found, lambda one: (one.device_id,), place_of(cursor, tuple[int]), limit)
-        return DevicePage([devices.shown(one, faults(one)) for one in page], following)
+        return DevicePage([devices.shown(one, faults(one), names=sees_names(request)) for one in page], following)
 
-    @get("/devices/{device_id:int}", summary="A device", tags=["devices"], opt=needs("rooms"))
+    @get("/devices/{device_id:int}", summary="A device", tags=["devices"], opt=needs("rooms", guests=True))
     async def device(request: Asked, device_id: FromPath[int]) -> Device:
         found = devices.find(request, device_id)
-        return devices.shown(found, devices.faults()(found))
+        return devices.shown(found, devices.faults()(found), names=sees_names(request))
 
-    @get("/devices/{device_id:int}/values", summary="A device's last values", tags=["devices"], opt=needs("rooms"))
+    @get(
+        "/devices/{device_id:int}/values",
+        summary="A device's last values",
+        tags=["devices"],
+        opt=needs("rooms", guests=True),
+    )
     async def values(request: Asked, device_id: FromPath[int]) -> DeviceValues:
         """From memory, as the bus told them last; with age, quality and cause."""
-        return DeviceValues(device_id, devices.values(devices.find(request, device_id)))
+        return DeviceValues(device_id, devices.values(devices.find(request, device_id), names=sees_names(request)))
 
     return [device_list, device, values]
 

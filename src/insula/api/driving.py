@@ -5,13 +5,13 @@ from typing import Any
 
 import msgspec
 
-from insula.api.access import acting, need
+from insula.api.access import made_by, need
 from insula.api.asking import Asked, origin_of, signed_of
 from insula.api.commands import Commands
 from insula.api.errors import RequestError, Unprocessable
 from insula.bus.channel import Channel
 from insula.clock import Clock
-from insula.messages import Command, CommandResult, DeviceRecord, Origin
+from insula.messages import Command, CommandResult, DeviceRecord
 from insula.store.audit import Entry, add_entry
 from insula.store.command_keys import Keyed, add_key, find_key, keyed
 from insula.store.engine import Store
@@ -63,7 +63,7 @@ class Driving:
         return found
 
     def _new(self, request: Asked, wish: Wish) -> list[Command]:
-        origin = Origin(kind="user", name=acting(request))
+        origin = made_by(request)
         return [self._commands.command(device, wish.point, wish.value, origin) for device in wish.devices]
 
     async def _write_down(

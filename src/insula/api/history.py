@@ -50,7 +50,7 @@ class History(msgspec.Struct, frozen=True, kw_only=True):
 
 
 def history_routes(channel: Channel, rooms: Rooms, store: Store, clock: Clock) -> list[HTTPRouteHandler]:
-    @get("/history", summary="A point's values over a time", tags=["history"], opt=needs("rooms", guests=True))
+    @get("/history", summary="A point's values over a time", tags=["history"], opt=needs("rooms"))
     async def history(
         request: Asked,
         point: FromQuery[str],

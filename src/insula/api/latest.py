@@ -9,8 +9,10 @@ from msgspec import Meta
 from insula.api.values import LastValues
 from insula.building.freshness import is_fresh, why_stale
 from insula.clock import Clock
-from insula.messages import DeviceRecord, OriginKind, Quality, Reading
+from insula.messages import DeviceRecord, Origin, OriginKind, Quality, Reading
 from insula.points import ROLES, Role
+
+PEOPLE = ("user", "guest", "unknown")
 
 
 class Cause(msgspec.Struct, frozen=True):
@@ -52,10 +54,10 @@ class Latest:
         self._values = values
         self._clock = clock
 
-    def of(self, device: DeviceRecord) -> list[Value]:
-        """One each of its points that has given one."""
+    def of(self, device: DeviceRecord, *, names: bool = True) -> list[Value]:
+        """One each of its points that has given one. ``names``: with those of people."""
         now = self._clock.now()
-        return [_shown(reading, now) for reading in self._values.all_of(device)]
+        return [_shown(reading, now, names) for reading in self._values.all_of(device)]
 
     def means(self, devices: Iterable[DeviceRecord]) -> Iterator[Mean]:
         """Of the roles that can be averaged, those that these devices have."""
@@ -71,8 +73,12 @@ class Latest:
                 yield Mean(point=name, unit=meaning.unit, value=value, why=why, devices=len(of))
 
 
-def _shown(reading: Reading, now: int) -> Value:
-    origin = reading.origin
+def cause_of(origin: Origin, *, names: bool) -> Cause:
+    """``names``: with those of people."""
+    return Cause(origin.kind, origin.name if names or origin.kind not in PEOPLE else "", origin.cause)
+
+
+def _shown(reading: Reading, now: int, names: bool) -> Value:
     meaning: Role | None = ROLES.get(reading.point)
     return Value(
         device_id=reading.device_id,
@@ -85,5 +91,5 @@ def _shown(reading: Reading, now: int) -> Value:
         measured_at=reading.measured_at,
         changed_at=reading.changed_at,
         age_s=max(0, now - reading.measured_at) / 1000,
-        cause=Cause(origin.kind, origin.name, origin.cause),
+        cause=cause_of(reading.origin, names=names),
     )

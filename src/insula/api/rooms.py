@@ -11,7 +11,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 from msgspec import Meta
 
 from insula.access.rights import RANK, Level
-from insula.api.access import may, need, needs
+from insula.api.access import may, need, needs, sees_names
 from insula.api.asking import Asked
 from insula.api.board import StateBoard
 from insula.api.errors import NotFound
@@ -179,7 +179,12 @@ def level_of(request: Asked, room_id: int) -> Level:
 
 
 def room_routes(rooms: Rooms, latest: Latest) -> list[HTTPRouteHandler]:
-    @get("/places", summary="Sites, buildings, floors and rooms, as a tree", tags=["rooms"], opt=needs("rooms"))
+    @get(
+        "/places",
+        summary="Sites, buildings, floors and rooms, as a tree",
+        tags=["rooms"],
+        opt=needs("rooms", guests=True),
+    )
     async def places(request: Asked) -> Tree:
         """What has no room that one may see is left out."""
         sites: dict[int, Site] = {}
@@ -195,7 +200,7 @@ def room_routes(rooms: Rooms, latest: Latest) -> list[HTTPRouteHandler]:
             floors[-1].rooms.append(RoomName(room.room_id, room.number, room.name, room.mode, level))
         return Tree(list(sites.values()))
 
-    @get("/rooms", summary="The rooms, page by page", tags=["rooms"], opt=needs("rooms"))
+    @get("/rooms", summary="The rooms, page by page", tags=["rooms"], opt=needs("rooms", guests=True))
     async def room_list(
         request: Asked,
         site: FromQuery[int | None] = None,
@@ -225,15 +230,20 @@ def room_routes(rooms: Rooms, latest: Latest) -> list[HTTPRouteHandler]:
         page, following = cut(found, lambda room: (room.floor, room.number, room.room_id), after, limit)
         return RoomPage(rooms.shown(request, page), following)
 
-    @get("/rooms/{room_id:int}", summary="A room", tags=["rooms"], opt=needs("rooms"))
+    @get("/rooms/{room_id:int}", summary="A room", tags=["rooms"], opt=needs("rooms", guests=True))
     async def room(request: Asked, room_id: FromPath[int]) -> Room:
         return rooms.shown(request, [rooms.get(request, room_id)])[0]
 
-    @get("/rooms/{room_id:int}/values", summary="What is measured in a room now", tags=["rooms"], opt=needs("rooms"))
+    @get(
+        "/rooms/{room_id:int}/values",
+        summary="What is measured in a room now",
+        tags=["rooms"],
+        opt=needs("rooms", guests=True),
+    )
     async def values(request: Asked, room_id: FromPath[int]) -> RoomValues:
         """From memory, as the bus told them last; with age, quality and cause."""
         devices = rooms.devices(rooms.get(request, room_id))
-        each = [value for device in devices for value in latest.of(device)]
+        each = [value for device in devices for value in latest.of(device, names=sees_names(request))]
         return RoomValues(room_id, list(latest.means(devices)), each)
 
     return [places, room_list, room, values]
