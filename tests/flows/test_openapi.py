@@ -152,8 +152,8 @@ async def test_each_status_says_what_helps(it: Door) -> None:
     assert {"GET", "POST", "DELETE"} <= set(method.headers["allow"].split(", "))
     type_ = await admin.post("/users", content=b"name=x", headers={"Content-Type": "text/plain"})
     assert json(type_, 415)["detail"] == "the body must be application/json"
-    missing = json(await admin.get("/history?point=level"), 400)
-    assert {"detail": "missing", "parameter": "device"} in missing["errors"]
+    missing = json(await admin.get("/history?device=1"), 400)
+    assert {"detail": "missing", "parameter": "point"} in missing["errors"]
     assert json(await admin.get("/nothing-here"), 404)["type"] == "/docs/problems#not-found"
     for _ in range(20):
         refused = await nobody.post("/session", json={"name": "admin", "password": "wrong"})

@@ -53,6 +53,7 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("patch", "/api/v1/users/{name}"): _json({"active": False}),
     ("put", "/api/v1/teams/{name}"): _json({"members": ["anna"]}),
     ("post", "/api/v1/rights"): _json({"user": "anna", "level": "drive", "room": 1}),
+    ("post", "/api/v1/commands"): _json({"room": 1, "kind": "blind", "point": "position", "value": 40}),
     ("put", "/api/v1/mode"): _json({"mode": "observe", "room": 12}),
     ("post", "/api/v1/alerts/{key}/acknowledge"): _json({"by": "anna"}),
     ("post", "/api/v1/bus/{topic}"): _json({"key": "close_blinds", "value": {"bloc": 1, "floor": 4}}),

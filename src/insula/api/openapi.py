@@ -32,12 +32,14 @@ TAGS = {
     "bus": "A window on the topics of the bus; for administrators.",
     "commands": "What was asked of a device, and what became of it.",
     "control": "Who holds a device, and rooms that are only observed.",
+    "devices": "Devices, their points and last values, and what is wrong with them.",
     "guests": "Rooms whose code alone drives them for a while, without an account.",
     "history": "Values over a time, and why something moved.",
     "operation": "How parts, gateways and devices are; alerts; metrics.",
     "people": "Signing in, one's own password, sessions and API tokens.",
     "zwave": "Nodes that come into a Z-Wave network, or leave it.",
     "presence": "Where one says that one is: what was given *while there* counts then.",
+    "rooms": "Sites, buildings, floors and rooms, and what is measured there now.",
     "rules": "The rules in force, those that are tried, and every version that was.",
 }
 SCHEMES = {
