@@ -15,10 +15,11 @@ from insula.store.tables import Building, Device, Room, Site
 
 FLOORS, A_FLOOR = 5, 25
 FIRST_ROOM_ID, FIRST_DEVICE_ID, FIRST_NUMBER = 8_000_000, 5_000_000, 700_000
-PER_ROOM = ("blind", "radiator", "lamp", "sensor")
+POINTS = {"blind": "position", "radiator": "valve", "lamp": "level", "sensor": "temperature"}
+PER_ROOM = tuple(POINTS)
 BUILDING_OF_FLOOR = (0, 0, 0, 1, 2)
 SITE_OF_BUILDING = (0, 0, 1)
-TRACE = re.compile(rb"(?<![\d.])[578]\d{5,6}(?!\d)|[rdpsb]canary-[\w-]+")
+TRACE = re.compile(rb"(?<![\w.])(?:5000\d{3}|8000\d{3}|700[01]\d\d)(?!\w)|[rdpsb]canary-[\w-]+")
 """A room's or a device's id, a room's number, or a name."""
 
 _HEAD = """\
@@ -64,11 +65,27 @@ class EstateRoom:
     def beacon(self) -> dict[str, str]:
         return {"uuid": UUID, "major": "1", "minor": str(self.number - FIRST_NUMBER)}
 
+    def device(self, kind: str) -> "EstateDevice":
+        return EstateDevice(self.devices[kind], kind, self)
+
     @property
     def traces(self) -> frozenset[bytes]:
-        names = [f"rcanary-{self.number}", *(f"dcanary-{self.number}-{kind}" for kind in PER_ROOM)]
+        names = [f"scanary-{self.site - 1}", f"bcanary-{self.building - 1}", f"rcanary-{self.number}"]
+        names += [f"dcanary-{self.number}-{kind}" for kind in PER_ROOM]
         numbers = [self.id, self.number, *self.devices.values()]
         return frozenset(TRACE.findall(" ".join([*names, *map(str, numbers)]).encode()))
+
+
+@dataclass(frozen=True)
+class EstateDevice:
+    id: int
+    kind: str
+    room: EstateRoom
+
+    @property
+    def point(self) -> str:
+        """One that it has."""
+        return POINTS[self.kind]
 
 
 def building_file() -> str:
@@ -116,7 +133,9 @@ async def rooms_of(store: Store) -> list[EstateRoom]:
     for id_, room in placed:
         devices.setdefault(room, []).append(id_)
     return [
-        EstateRoom(row.id, row.number, row.floor, row.building, row.site, dict(zip(PER_ROOM, devices[row.id], strict=True)))
+        EstateRoom(
+            row.id, row.number, row.floor, row.building, row.site, dict(zip(PER_ROOM, devices[row.id], strict=True))
+        )
         for row in rooms
     ]
 

@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -15,11 +15,26 @@ from insula.clock import ManualClock, settle
 from insula.messages import Alert, Command, Lease, Origin
 from tests.flows.house import House, house
 from tests.matrix.asking import Answer, ask, ask_late, filled
-from tests.matrix.estate import EstateRoom, lay, rooms_of, traces_in
+from tests.matrix.estate import PER_ROOM, EstateRoom, lay, rooms_of, traces_in
 from tests.matrix.people import Asker, askers, move_in
-from tests.matrix.routes import ROUTES, Admins, InRoom, Listed, Open, Own, Stream, Wide, alert_of, command_of
+from tests.matrix.routes import (
+    ROUTES,
+    Admins,
+    InRoom,
+    Listed,
+    Of,
+    OfDevice,
+    Open,
+    Own,
+    Thing,
+    Wide,
+    alert_of,
+    command_of,
+)
 
 REFUSED = frozenset({401, 403})
+ENOUGH = 10
+"""So many ask for what is open to all."""
 FOR_EVER_MS = 1 << 40
 
 
@@ -57,20 +72,26 @@ class Matrix:
                         answer = await self._ask(one, method, filled(path, values))
                         by_session = method == "GET" or not one.token
                         self._passes(one, name, answer, may=one.active, sure=by_session)
-                case Open(path=values):
+                case Open(path=values) if self.asked[name, "may"] < ENOUGH:
                     self._passes(one, name, await self._ask(one, method, filled(path, values)), sure=False)
 
-    async def in_room(self, one: Asker, room: EstateRoom, only: Iterable[str] | None = None) -> None:
-        """Every route that is of a room, or some of them."""
-        for name in ROUTES if only is None else only:
-            call = ROUTES[name]
-            if isinstance(call, InRoom):
-                method, path = name.split()
-                body = None if call.body is None else call.body(room)
-                asked = (method, filled(path, call.path(room)))
-                late = call.acts and one.may(call.level, room.id)
-                answer = await self._ask(one, *asked, query=call.query(room), body=body, late=late)
-                self._in_room(one, room, name, call, answer)
+    async def in_room(self, one: Asker, room: EstateRoom, kinds: Sequence[str] = PER_ROOM) -> None:
+        """Every route that is of a room; those of a device for its devices of these kinds."""
+        for name, call in ROUTES.items():
+            match call:
+                case InRoom():
+                    await self._of(one, room, name, call, room)
+                case OfDevice():
+                    for kind in kinds:
+                        await self._of(one, room, name, call, room.device(kind))
+
+    async def _of(self, one: Asker, room: EstateRoom, name: str, call: Of[Thing], thing: Thing) -> None:
+        method, path = name.split()
+        body = None if call.body is None else call.body(thing)
+        late = call.acts and one.may(call.level, room.id)
+        where = filled(path, call.path(thing))
+        answer = await self._ask(one, method, where, query=call.query(thing), body=body, late=late)
+        self._in_room(one, room, name, call, answer)
 
     async def _ask(
         self, one: Asker, method: str, path: str, query: Any = None, body: Any = None, *, late: bool = False
@@ -87,7 +108,7 @@ class Matrix:
 
     # --- what was answered
 
-    def _in_room(self, one: Asker, room: EstateRoom, name: str, call: InRoom, answer: Answer) -> None:
+    def _in_room(self, one: Asker, room: EstateRoom, name: str, call: Of[Any], answer: Answer) -> None:
         relation = "closed" if not one.active else one.levels.get(room.id, "nothing")
         self.asked[name, relation] += 1
         wanted = {401} if not one.active else {404}
@@ -119,6 +140,10 @@ class Matrix:
             if one.administers:
                 self._visible[one.name] |= {other.name.encode() for other in self.askers}
         return self._visible[one.name]
+
+    def forget(self, one: Asker) -> None:
+        """What the asker may is to be reckoned again."""
+        self._visible.pop(one.name, None)
 
     # --- which rooms for whom
 
@@ -183,13 +208,12 @@ def _said(home: House, room: EstateRoom, owner: str) -> tuple[Command, Lease, Al
         expires_at=real + 30_000,
         origin=origin,
     )
-    lease = Lease(at=real, device_id=radiator, owner=origin, since=now, until=now + FOR_EVER_MS)
-    text = f"dcanary-{room.number}-radiator in room {room.number} is silent"
+    lease = Lease(device_id=radiator, owner=origin, since=now, until=now + FOR_EVER_MS)
+    text = f"dcanary-{room.number}-radiator in room {room.number} has a low battery"
     alert = Alert(
-        at=real,
         key=alert_of(room),
-        kind="silent",
-        severity="warning",
+        kind="battery",
+        severity="info",
         text=text,
         device_id=radiator,
         room_id=room.id,

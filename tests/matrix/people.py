@@ -3,18 +3,16 @@
 import random
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
-from sqlalchemy import update
+from sqlalchemy import insert
 
-from insula.access.rights import Place, Right
 from insula.access.secret import TOKEN, digest
 from insula.clock import Clock
-from insula.store.accounts import add_account, add_team, set_members
 from insula.store.engine import Store
-from insula.store.permissions import grant, rights_changed
-from insula.store.sessions import TokenRow, add_session, add_token
-from insula.store.tables import Account
+from insula.store.permissions import rights_changed
+from insula.store.sessions import LONGEST_MS
+from insula.store.tables import Account, Permission, Session, Team, TeamMember, Token
 from tests.matrix.estate import EstateRoom, traces_of
 
 Level = Literal["see", "drive", "manage"]
@@ -74,7 +72,8 @@ class Asker:
     def visible(self, rooms: Sequence[EstateRoom], owners: dict[int, str]) -> set[bytes]:
         """What an answer to this one may have in it. ``owners``: who drove what is in a room."""
         seen = [room for room in rooms if room.id in self.levels]
-        return traces_of(seen) | {self.name.encode()} | {owners[room.id].encode() for room in seen}
+        mine = {str(room).encode() for room in self.only or ()}
+        return mine | traces_of(seen) | {self.name.encode()} | {owners[room.id].encode() for room in seen}
 
 
 def askers(rooms: Sequence[EstateRoom], seed: int = 7) -> tuple[list[Asker], list[list[Given]]]:
@@ -147,27 +146,45 @@ def _everywhere(one: Asker, rooms: Sequence[EstateRoom], wide: list[Given]) -> L
 
 
 async def move_in(store: Store, clock: Clock, found: Sequence[Asker], teams: Sequence[list[Given]]) -> None:
-    """Accounts, teams, rights, sessions and tokens, as they are kept."""
-    now, ids = clock.real(), dict[str, int]()
+    """Accounts, teams, rights, sessions and tokens, as they are kept; ids count from 1."""
+    now = clock.real()
+    members = [{"team": one.team + 1, "account": id_} for id_, one in enumerate(found, 1) if one.team is not None]
+    own = [_right(right, "account", id_) for id_, one in enumerate(found, 1) for right in one.given]
+    of_teams = [_right(right, "team", id_) for id_, rights in enumerate(teams, 1) for right in rights]
     async with store.write(alone=True) as connection:
-        for one in found:
-            ids[one.name] = await add_account(connection, one.name, now, admin=one.admin)
-            for right in one.given:
-                await grant(connection, _right(right), account=ids[one.name])
-            if one.token:
-                row = TokenRow(0, ids[one.name], "", one.limit, None if one.only is None else tuple(one.only), now, None)
-                await add_token(connection, digest(one.secret), row)
-            else:
-                await add_session(connection, digest(one.secret), ids[one.name], now, "", "")
-        for number, rights in enumerate(teams):
-            team = await add_team(connection, f"tcanary-{number}")
-            await set_members(connection, team, [ids[one.name] for one in found if one.team == number])
-            for right in rights:
-                await grant(connection, _right(right), team=team)
-        closed = [ids[one.name] for one in found if not one.active]
-        await connection.execute(update(Account).where(Account.c.id.in_(closed)).values(active=False))
+        for table, rows in (
+            (Account, [_account(id_, one, now) for id_, one in enumerate(found, 1)]),
+            (Team, [{"id": id_, "name": f"tcanary-{id_}"} for id_ in range(1, len(teams) + 1)]),
+            (TeamMember, members),
+            (Permission, own + of_teams),
+            (Token, [_token(id_, one, now) for id_, one in enumerate(found, 1) if one.token]),
+            (Session, [_session(id_, one, now) for id_, one in enumerate(found, 1) if not one.token]),
+        ):
+            await connection.execute(insert(table), rows)
         await rights_changed(connection, "matrix", now)
 
 
-def _right(given: Given) -> Right:
-    return Right(given.level, Place(given.site, given.building, given.floor, given.room))
+def _account(id_: int, one: Asker, now: int) -> dict[str, Any]:
+    return {"id": id_, "name": one.name, "admin": one.admin, "active": one.active, "created_at": now}
+
+
+def _right(given: Given, owner: str, id_: int) -> dict[str, Any]:
+    place = {"site": given.site, "building": given.building, "floor": given.floor, "room": given.room}
+    return {"account": None, "team": None, owner: id_, "level": given.level, **place}
+
+
+def _token(account: int, one: Asker, now: int) -> dict[str, Any]:
+    rooms = None if one.only is None else sorted(one.only)
+    return {
+        "digest": digest(one.secret),
+        "account": account,
+        "name": "",
+        "level": one.limit,
+        "rooms": rooms,
+        "created_at": now,
+    }
+
+
+def _session(account: int, one: Asker, now: int) -> dict[str, Any]:
+    times = {"created_at": now, "seen_at": now, "ends_at": now + LONGEST_MS}
+    return {"digest": digest(one.secret), "account": account, "address": "", "agent": "", **times}

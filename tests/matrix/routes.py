@@ -4,8 +4,8 @@ To add one: a line in ``ROUTES``. What it reveals needs no word: no answer may h
 see (``estate.TRACE``), whatever the route. Of a kind:
 
 ``Listed``   answers to all who have signed in; ``shows``: the traces of a room that must be there if it may be seen.
-``InRoom``   of one room or device: who has ``level`` there passes, who only sees is refused (403), others are told
-             that it is not there (404).
+``InRoom``   of one room, or ``OfDevice`` of one device (its functions get the device): who has ``level`` there
+             passes, who only sees is refused (403), others are told that it is not there (404).
 ``Wide``     for who may do that in every room, those to come too; others are refused (403).
 ``Admins``   for administrators. ``Own``: about oneself: to all who have signed in. ``Open``: to all.
 ``Stream``   a WebSocket: opened by all who have signed in; ``shows`` as of ``Listed``, in its first frames.
@@ -13,17 +13,17 @@ see (``estate.TRACE``), whatever the route. Of a kind:
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Generic, TypeVar
 
-from tests.matrix.estate import EstateRoom
+from tests.matrix.estate import EstateDevice, EstateRoom
 from tests.matrix.people import Level
 
+Thing = TypeVar("Thing", EstateRoom, EstateDevice)
 Shows = Callable[[EstateRoom], set[str]]
 Said = Mapping[str, Any]
-Bodies = Callable[[EstateRoom], Said]
 
 
-def _nothing(_: EstateRoom) -> Said:
+def _nothing(_: object) -> Said:
     return {}
 
 
@@ -38,19 +38,27 @@ class Listed:
 
 
 @dataclass(frozen=True)
-class InRoom:
-    """``path``, ``query``, ``body``: of a room. ``acts``: what an answer to who may is allowed to be, beside 200:
-    the rights were asked, and then something else was in the way."""
+class Of(Generic[Thing]):
+    """``path``, ``query``, ``body``: of a room or device. ``otherwise``: what the answer to who may is allowed to be
+    beside 200 and 202: the rights were asked, and then something else was in the way."""
 
     level: Level
-    path: Bodies = _nothing
-    query: Bodies = _nothing
-    body: Bodies | None = None
+    path: Callable[[Thing], Said] = _nothing
+    query: Callable[[Thing], Said] = _nothing
+    body: Callable[[Thing], Said] | None = None
     otherwise: frozenset[int] = frozenset()
 
     @property
     def acts(self) -> bool:
         return self.level != "see"
+
+
+class InRoom(Of[EstateRoom]):
+    pass
+
+
+class OfDevice(Of[EstateDevice]):
+    pass
 
 
 @dataclass(frozen=True)
@@ -82,7 +90,7 @@ class Stream:
     shows: Shows = _none
 
 
-Call = Listed | InRoom | Wide | Admins | Own | Open | Stream
+Call = Listed | InRoom | OfDevice | Wide | Admins | Own | Open | Stream
 
 
 def _beacon(room: EstateRoom) -> Said:
@@ -132,13 +140,13 @@ LEGACY: dict[str, Call] = {
 _V1: dict[str, Call] = {
     "GET /commands/{command_id}": InRoom("see", path=lambda room: {"command_id": command_of(room)}),
     "GET /leases": Listed(shows=_radiator),
-    "DELETE /leases/{device_id}": InRoom(
-        "drive", path=lambda room: {"device_id": room.devices["radiator"]}, otherwise=frozenset({503})
+    "DELETE /leases/{device_id}": OfDevice(
+        "drive", path=lambda device: {"device_id": device.id}, otherwise=frozenset({404, 503})
     ),
     "GET /mode": Listed(shows=_number),
     "PUT /mode": InRoom("manage", body=lambda room: {"mode": "active", "room": room.number}),
     "GET /why": InRoom("see", query=lambda room: {"room": room.number}),
-    "GET /history": InRoom("see", query=lambda room: {"device": room.devices["sensor"], "point": "temperature"}),
+    "GET /history": OfDevice("see", query=lambda device: {"device": device.id, "point": device.point}),
     "GET /alerts": Listed(shows=_radiator),
     "POST /alerts/{key}/acknowledge": InRoom(
         "manage", path=lambda room: {"key": alert_of(room)}, otherwise=frozenset({503})
@@ -196,4 +204,4 @@ def command_of(room: EstateRoom) -> str:
 
 
 def alert_of(room: EstateRoom) -> str:
-    return f"device-{room.devices['radiator']}-silent"
+    return f"device-{room.devices['radiator']}-battery"

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from tests.matrix.estate import PER_ROOM
 from tests.matrix.matrix import Matrix, matrix, routes_of
-from tests.matrix.routes import ROUTES, InRoom
+from tests.matrix.routes import ROUTES, Of
 
 
 @pytest.fixture
@@ -28,8 +29,20 @@ async def test_nobody_sees_or_does_more_than_they_may_nor_less(it: Matrix) -> No
     for one in it.askers:
         await it.whole(one)
         for room in it.sample(one, chance):
-            await it.in_room(one, room)
+            await it.in_room(one, room, [chance.choice(PER_ROOM)])
     assert it.faults == []
     relations = {"closed", "nothing", "see", "drive", "manage"}
-    missing = {(name, how) for name, call in ROUTES.items() if isinstance(call, InRoom) for how in relations}
+    missing = {(name, how) for name, call in ROUTES.items() if isinstance(call, Of) for how in relations}
     assert missing - set(it.asked) == set()
+    await _a_wrong_oracle_is_found_out(it)
+
+
+async def _a_wrong_oracle_is_found_out(it: Matrix) -> None:
+    """One who may see a room, and should not: the test would tell."""
+    one = next(one for one in it.askers if one.levels and not one.admin)
+    room = next(room for room in it.rooms if room.id in one.levels)
+    del one.levels[room.id]
+    it.forget(one)
+    await it.whole(one)
+    await it.in_room(one, room)
+    assert {fault.split()[0] for fault in it.faults} >= {"leak:", "GET"}
