@@ -110,11 +110,11 @@ async def lay(store: Store) -> None:
             await connection.execute(text(f"INSERT INTO sqlite_sequence (name, seq) VALUES ('{table.name}', {first})"))
     await import_plan(store, parse_plan(building_file()))
     async with store.write() as connection:
-        first = (await connection.execute(select(Building))).one()
+        house = (await connection.execute(select(Building))).one()
         other = await connection.execute(insert(Site), {"name": "scanary-1"})
-        sites = (first.site, *(other.inserted_primary_key or ()))
-        like = {name: value for name, value in first._mapping.items() if name != "id"}
-        buildings = [first.id]
+        sites = (house.site, *(other.inserted_primary_key or ()))
+        like = {name: value for name, value in house._mapping.items() if name != "id"}
+        buildings = [house.id]
         for number in (1, 2):
             row = {**like, "name": f"bcanary-{number}", "site": sites[SITE_OF_BUILDING[number]]}
             done = await connection.execute(insert(Building), row)

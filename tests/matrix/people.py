@@ -69,11 +69,11 @@ class Asker:
     def may_everywhere(self, level: Level) -> bool:
         return self.everywhere is not None and LEVELS.index(self.everywhere) >= LEVELS.index(level)
 
-    def visible(self, rooms: Sequence[EstateRoom], owners: dict[int, str]) -> set[bytes]:
-        """What an answer to this one may have in it. ``owners``: who drove what is in a room."""
+    def visible(self, rooms: Sequence[EstateRoom]) -> set[bytes]:
+        """What an answer to this one may have in it."""
         seen = [room for room in rooms if room.id in self.levels]
         mine = {str(room).encode() for room in self.only or ()}
-        return mine | traces_of(seen) | {self.name.encode()} | {owners[room.id].encode() for room in seen}
+        return mine | traces_of(seen) | {self.name.encode()}
 
 
 def askers(rooms: Sequence[EstateRoom], seed: int = 7) -> tuple[list[Asker], list[list[Given]]]:
