@@ -1,10 +1,13 @@
 """The HTTP application: routes, OpenAPI, and the tasks that keep its memory."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from litestar import Litestar, Router
+from litestar.datastructures import State
 from litestar.types import ASGIApp
 
 from insula.access.presence import PresenceLimits
@@ -32,6 +35,7 @@ from insula.api.leases import lease_routes
 from insula.api.legacy import LegacyApi, legacy_router
 from insula.api.metrics import Metrics, metrics_route
 from insula.api.openapi import openapi_config
+from insula.api.openid import OpenId, openid_routes
 from insula.api.people import People
 from insula.api.places import Places
 from insula.api.presence import PresenceApi, presence_routes
@@ -50,6 +54,9 @@ from insula.clock import Clock
 from insula.messages import Health
 from insula.retry import begin_again
 from insula.store.engine import Store
+
+if TYPE_CHECKING:
+    from insula.api.provider import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,9 +106,12 @@ def create_api(
     open_legacy: bool = False,
     metrics_readers: str = "",
     limits: PresenceLimits | None = None,
+    providers: Sequence["Provider"] = (),
+    public_url: str = "",
 ) -> Api:
     """``instance``: its name in /health; ``open_legacy``: the routes of 2020 answer to everybody, as in 2020;
-    ``metrics_readers``: networks that read /metrics without signing in. Raises InputError."""
+    ``metrics_readers``: networks that read /metrics without signing in; ``providers``: of OpenID Connect, by which
+    people may sign in; ``public_url``: where browsers reach all this. Raises InputError."""
     limits = limits or PresenceLimits()
     places, commands = Places(store, channel), Commands(channel, clock)
     values = LastValues(channel, clock, commands.saw)
@@ -131,6 +141,7 @@ def create_api(
             *alert_routes(alerts, store),
             device_health_route(device_health),
             *session_routes(changing),
+            *openid_routes(OpenId(changing, providers)),
             *user_routes(changing),
             *team_routes(changing),
             *right_routes(changing),
@@ -151,6 +162,7 @@ def create_api(
         middleware=[partial(Asking, people=people)],
         guards=[guard],
         logging_config=None,
+        state=State({"public_url": public_url}),
     )
     return Api(
         channel, clock, instance, app, places, commands, values, health, window, board, people, presence, requests

@@ -9,6 +9,7 @@ InputError
     ├── TooLarge    status 413
     ├── UnsupportedType  status 415
     ├── Unprocessable  status 422
+    ├── ProviderFailed  status 424
     └── TooMany     status 429
 """
 
@@ -52,6 +53,12 @@ class TooLarge(RequestError):
 
 class UnsupportedType(RequestError):
     status = 415
+
+
+class ProviderFailed(RequestError):
+    """Who was to say who somebody is does not answer, or nonsense: not ours, and later it may."""
+
+    status = 424
 
 
 class Unprocessable(RequestError):

@@ -4,8 +4,9 @@ import asyncio
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from hmac import compare_digest
+from typing import Any
 
-import msgspec
+from msgspec.structs import replace
 
 from insula.access.attempts import refused_until
 from insula.access.passwords import hashed, is_outdated, is_right
@@ -161,7 +162,7 @@ class People:
         if token is None or person is None:
             return None
         rooms = None if token.rooms is None else frozenset(token.rooms)
-        limited = msgspec.structs.replace(person, limit=token.level, rooms=rooms)
+        limited = replace(person, limit=token.level, rooms=rooms)
         until = min(now + KEPT_MS, token.ends_at or now + KEPT_MS)
         return await self._signed(limited, sum_, True, until, told, there)
 
@@ -173,21 +174,21 @@ class People:
         account = await self._allowed(name, origin.address, now)
         kept = account.password if account is not None and account.active else None
         if not await self.is_right(password, kept) or account is None:
-            await self._failed(name, origin, now)
+            await self.refused(name, name, origin)
             raise Unauthorized("the name or the password is not right")
         if kept is not None and is_outdated(kept):
             await self._hash_again(account, password)
         return await self.begin(account, origin)
 
-    async def begin(self, account: AccountRow, origin: From) -> str:
-        """A new session of who has proved who it is: its secret."""
+    async def begin(self, account: AccountRow, origin: From, by: str = "") -> str:
+        """A new session of who has proved who it is: its secret. ``by``: the OpenID provider that says so."""
         now, secret = self._clock.real(), new_secret()
         async with self._store.write(alone=True) as connection:
             await forget_failures(connection, account.name, origin.address)
             await know(connection, account.id, origin.address, now)
             await add_session(connection, digest(secret), account.id, now, origin.address, origin.agent)
             entry = Entry(at=now, account=account.id, name=account.name, address=origin.address, action="sign in")
-            await add_entry(connection, entry)
+            await add_entry(connection, replace(entry, details={"by": by} if by else {}))
         return secret
 
     async def is_right(self, password: str, kept: str | None) -> bool:
@@ -205,16 +206,23 @@ class People:
         async with self._store.read() as connection:
             account = await find_account(connection, name)
             known = account is not None and await is_known(connection, account.id, address, now)
-            attempts = await read_attempts(connection, name, address)
-        until = refused_until(attempts, name, address, now, known=known)
-        if until:
-            raise TooMany("too many attempts", {"retry_after_s": -(-(until - now) // 1000)})
+        await self.check_attempts(name, address, now, known=known)
         return account
 
-    async def _failed(self, name: str, origin: From, now: int) -> None:
+    async def check_attempts(self, what: str, address: str, now: int, *, known: bool = False) -> None:
+        """``what``: a name, or another thing that is tried. Raises TooMany."""
+        async with self._store.read() as connection:
+            attempts = await read_attempts(connection, what, address)
+        until = refused_until(attempts, what, address, now, known=known)
+        if until:
+            raise TooMany("too many attempts", {"retry_after_s": -(-(until - now) // 1000)})
+
+    async def refused(self, what: str, name: str, origin: From, details: Mapping[str, Any] | None = None) -> None:
+        """Counted as an attempt at ``what``, and in the audit."""
+        now = self._clock.real()
         async with self._store.write(alone=True) as connection:
-            await add_failure(connection, name, origin.address, now)
-            entry = Entry(at=now, name=name, address=origin.address, action="sign in refused")
+            await add_failure(connection, what, origin.address, now)
+            entry = Entry(at=now, name=name, address=origin.address, action="sign in refused", details=details or {})
             await add_entry(connection, entry)
 
     async def _hash_again(self, account: AccountRow, password: str) -> None:

@@ -11,7 +11,7 @@ from litestar.params import FromPath, JSONBody
 from insula.access.rights import Level
 from insula.access.secret import TOKEN, digest, new_secret
 from insula.api.access import needs
-from insula.api.asking import COOKIE, Asked, origin_of, signed_of
+from insula.api.asking import COOKIE, Asked, origin_of, public_url, signed_of
 from insula.api.changing import Changing
 from insula.api.errors import Forbidden, Unauthorized
 from insula.api.people import Signed
@@ -163,7 +163,7 @@ def _by_session(request: Asked) -> Signed:
 
 
 def session_cookie(request: Asked, secret: str, seconds: int) -> Cookie:
-    secure = request.url.scheme == "https"
+    secure = public_url(request).startswith("https:")
     return Cookie(key=COOKIE, value=secret, max_age=seconds, httponly=True, samesite="lax", secure=secure)
 
 

@@ -464,6 +464,22 @@ KnownAddress = Table(
     Column("at", BigInteger, nullable=False, comment="when the account last signed in from there"),
 )
 
+OpenIdRequest = Table(
+    "OpenIdRequest",
+    metadata,
+    Column("digest", String(64), primary_key=True, comment="SHA-256 of the state that the provider gives back"),
+    Column("browser", String(64), nullable=False, comment="SHA-256 of the cookie of who began it"),
+    Column("provider", String(32), nullable=False),
+    Column("nonce", String(64), nullable=False),
+    Column("verifier", String(64), nullable=False, comment="of PKCE"),
+    Column("next", String(500), nullable=False, comment="where the browser goes at the end"),
+    Column(
+        "account", ForeignKey("Account.id", ondelete="CASCADE"), nullable=True, comment="whom it is to be linked to"
+    ),
+    Column("address", String(64), nullable=False, index=True),
+    Column("ends_at", BigInteger, nullable=False, index=True),
+)
+
 # Rows are added, and none is changed or removed by Insula. Who is gone since is still to be known: no foreign keys.
 Audit = Table(
     "Audit",
