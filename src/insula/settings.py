@@ -200,7 +200,6 @@ class OpenIdSettings(Section, frozen=True, kw_only=True):
 
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
-OpenIdName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9]{1,32}$")]
 
 
 class Settings(Section, frozen=True, kw_only=True):
@@ -224,7 +223,7 @@ class Settings(Section, frozen=True, kw_only=True):
     history: HistorySettings = HistorySettings()
     presence: PresenceSettings = PresenceSettings()
     alerts: AlertSettings = AlertSettings()
-    openid: dict[OpenIdName, OpenIdSettings] = {}
+    openid: dict[Annotated[str, msgspec.Meta(pattern="^[a-z0-9]{1,32}$")], OpenIdSettings] = {}
 
     def __repr__(self) -> str:
         """Without its secrets."""
