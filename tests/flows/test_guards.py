@@ -27,7 +27,6 @@ FILLED = {
     "gateway": "zwave",
     "room_id": "2",
     "provider": "none",
-    "number": "2",
 }
 
 

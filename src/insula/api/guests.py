@@ -1,6 +1,6 @@
 """Rooms that allow guests: whoever has the room's code may drive it for a while, without an account."""
 
-from typing import Annotated, Any
+from typing import Annotated
 
 import msgspec
 from litestar import Response, delete, get, post, put
@@ -17,10 +17,10 @@ from insula.access.presence import (
     visits_key,
     wrong_codes_key,
 )
-from insula.access.rights import Person
+from insula.access.rights import Level, Person
 from insula.access.secret import digest, new_secret
-from insula.api.access import may, need, needs
-from insula.api.asking import Asked, origin_of
+from insula.api.access import need, needs
+from insula.api.asking import Asked, origin_of, public_url
 from insula.api.board import StateBoard
 from insula.api.bodies import gives
 from insula.api.changing import Changing
@@ -50,6 +50,39 @@ class Coming(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
 class Allowed(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     allowed: bool
+
+
+class Came(msgspec.Struct, frozen=True):
+    """``room``: its id; ``ends_at``: ms."""
+
+    name: str
+    room: int
+    level: Level
+    ends_at: int
+
+
+class Code(msgspec.Struct, frozen=True):
+    """``url``: what the room's QR code or tag says; None: the room allows no guests. ``made_at``: ms."""
+
+    allowed: bool = False
+    code: str | None = None
+    url: str | None = None
+    made_at: int | None = None
+
+
+class Here(msgspec.Struct, frozen=True):
+    name: str
+    came_at: int
+    ends_at: int
+
+
+class Guests(msgspec.Struct, frozen=True):
+    code: Code
+    guests: list[Here]
+
+
+class SentAway(msgspec.Struct, frozen=True):
+    sent_away: int
 
 
 class Visit(msgspec.Struct, frozen=True):
@@ -100,7 +133,7 @@ class GuestDoor:
                 name=f"guest {id_}",
                 address=guest.address,
                 action="guest came",
-                target=self._name(guest.room),
+                target=self.name(guest.room),
             )
             await add_entry(connection, came)
         if before is not None:
@@ -117,19 +150,13 @@ class GuestDoor:
             await count_attempts(connection, [wrong_codes_key(address)], now)
             await add_entry(connection, Entry(at=now, address=address, action="guest refused"))
 
-    def _name(self, room: int) -> str:
+    def name(self, room: int) -> str:
         record = self._board.rooms.get(room)
         return f"room {record.number}" if record is not None else ""
 
-    def managed(self, request: Asked, number: int) -> int:
-        """The id of the room of that number that one may manage. Raises NotFound, Forbidden."""
-        missing = f"no room {number}"
-        found = [room.room_id for room in self._board.rooms.values() if room.number == number]
-        seen = [room_id for room_id in found if may(request, "see", room_id)]
-        if not seen:
-            raise NotFound(missing)
-        need(request, "manage", seen[0], missing)
-        return seen[0]
+    def check(self, request: Asked, room: int) -> None:
+        """Raises NotFound, Forbidden: not for who manages that room."""
+        need(request, "manage", room, f"no room {room}")
 
 
 def guest_routes(door: GuestDoor, changing: Changing) -> list[HTTPRouteHandler]:
@@ -144,14 +171,14 @@ def _coming(door: GuestDoor) -> HTTPRouteHandler:
         status_code=200,
         opt=needs("nothing", 401, 409, 429),
     )
-    async def come(request: Asked, data: JSONBody[Coming]) -> Response[dict[str, Any]]:
+    async def come(request: Asked, data: JSONBody[Coming]) -> Response[Came]:
         """Without an account. Answers with a cookie as signing in does; it drives that room until ``ends_at``."""
         if request.user is not None and not request.user.guest:
             raise Conflict(f"you are signed in as {request.user.name}: sign out to come as a guest")
         visit = await door.come(request, data.code)
         guest = visit.guest
         seconds = (guest.ends_at - guest.came_at) // 1000
-        body = {"name": f"guest {guest.id}", "room": guest.room, "level": "drive", "ends_at": guest.ends_at}
+        body = Came(f"guest {guest.id}", guest.room, "drive", guest.ends_at)
         return Response(body, cookies=[session_cookie(request, visit.secret, seconds)])
 
     return come
@@ -160,72 +187,64 @@ def _coming(door: GuestDoor) -> HTTPRouteHandler:
 def _managing(door: GuestDoor, changing: Changing) -> list[HTTPRouteHandler]:
     store, clock, rooms = changing.store, changing.clock, needs("rooms")
 
-    @get("/rooms/{number:int}/guests", summary="A room's guests, and its code", tags=["guests"], opt=rooms)
-    async def shown(request: Asked, number: FromPath[int]) -> dict[str, Any]:
-        """``url`` is what the room's QR code or NFC tag says; null: the room allows no guests."""
-        room_id = door.managed(request, number)
+    @get("/rooms/{room_id:int}/guests", summary="A room's guests, and its code", tags=["guests"], opt=rooms)
+    async def shown(request: Asked, room_id: FromPath[int]) -> Guests:
+        door.check(request, room_id)
         async with store.read() as connection:
             code = await code_of(connection, room_id)
             guests = await guests_of(connection, room_id, clock.real())
-        return _code(request, code) | {"guests": [_guest(one) for one in guests]}
+        return Guests(_code(request, code), [Here(f"guest {one.id}", one.came_at, one.ends_at) for one in guests])
 
-    @put("/rooms/{number:int}/guests", summary="Allow guests in a room, or none", tags=["guests"], opt=rooms)
-    async def allow(request: Asked, number: FromPath[int], data: JSONBody[Allowed]) -> dict[str, Any]:
+    @put("/rooms/{room_id:int}/guests", summary="Allow guests in a room, or none", tags=["guests"], opt=rooms)
+    async def allow(request: Asked, room_id: FromPath[int], data: JSONBody[Allowed]) -> Code:
         """None: those that are there are sent away, and the code opens nothing any more."""
-        room_id = door.managed(request, number)
-        async with changing.of(request, "guests", f"room {number}", allowed=data.allowed) as connection:
+        door.check(request, room_id)
+        async with changing.of(request, "guests", door.name(room_id), allowed=data.allowed) as connection:
             if not data.allowed:
                 await remove_code(connection, room_id)
             elif await code_of(connection, room_id) is None:
                 await put_code(connection, CodeRow(room_id, new_code(), clock.real()))
             return _code(request, await code_of(connection, room_id))
 
-    @post("/rooms/{number:int}/guests/code", summary="A new code for a room", tags=["guests"], opt=rooms)
-    async def renew(request: Asked, number: FromPath[int]) -> dict[str, Any]:
+    @post("/rooms/{room_id:int}/guests/code", summary="A new code for a room", tags=["guests"], opt=rooms)
+    async def renew(request: Asked, room_id: FromPath[int]) -> Code:
         """The old one opens nothing any more, and who came with it is sent away. Raises NotFound: no guests there."""
-        room_id = door.managed(request, number)
-        async with changing.of(request, "guests' code renewed", f"room {number}") as connection:
+        door.check(request, room_id)
+        async with changing.of(request, "guests' code renewed", door.name(room_id)) as connection:
             if await code_of(connection, room_id) is None:
                 raise NotFound("no guests are allowed there")
             await put_code(connection, CodeRow(room_id, new_code(), clock.real()))
             return _code(request, await code_of(connection, room_id))
 
     @get(
-        "/rooms/{number:int}/guests/code.svg",
+        "/rooms/{room_id:int}/guests/code.svg",
         summary="A room's code to print",
         tags=["guests"],
         opt={**rooms, **gives(SVG)},
     )
-    async def svg(request: Asked, number: FromPath[int]) -> Response[str]:
+    async def svg(request: Asked, room_id: FromPath[int]) -> Response[str]:
         """A QR code (ISO/IEC 18004) of the ``url``."""
-        room_id = door.managed(request, number)
+        door.check(request, room_id)
         async with store.read() as connection:
             code = await code_of(connection, room_id)
         if code is None:
             raise NotFound("no guests are allowed there")
         from insula.qr import qr_code  # seldom needed: a process without it is smaller
 
-        drawn = qr_code(guest_url(str(request.base_url), code.code))
+        drawn = qr_code(guest_url(public_url(request), code.code))
         return Response(drawn, media_type=SVG, headers={"Cache-Control": "no-store"})
 
     @delete(
-        "/rooms/{number:int}/guests", summary="Send a room's guests away", tags=["guests"], status_code=200, opt=rooms
+        "/rooms/{room_id:int}/guests", summary="Send a room's guests away", tags=["guests"], status_code=200, opt=rooms
     )
-    async def away(request: Asked, number: FromPath[int]) -> dict[str, Any]:
+    async def away(request: Asked, room_id: FromPath[int]) -> SentAway:
         """The code stays: who has it may come again."""
-        room_id = door.managed(request, number)
-        async with changing.of(request, "guests sent away", f"room {number}") as connection:
-            return {"sent_away": await send_away(connection, room_id)}
+        door.check(request, room_id)
+        async with changing.of(request, "guests sent away", door.name(room_id)) as connection:
+            return SentAway(await send_away(connection, room_id))
 
     return [shown, allow, renew, svg, away]
 
 
-def _code(request: Asked, row: CodeRow | None) -> dict[str, Any]:
-    if row is None:
-        return {"allowed": False, "code": None, "url": None, "made_at": None}
-    url = guest_url(str(request.base_url), row.code)
-    return {"allowed": True, "code": row.code, "url": url, "made_at": row.made_at}
-
-
-def _guest(row: GuestRow) -> dict[str, Any]:
-    return {"name": f"guest {row.id}", "came_at": row.came_at, "ends_at": row.ends_at}
+def _code(request: Asked, row: CodeRow | None) -> Code:
+    return Code() if row is None else Code(True, row.code, guest_url(public_url(request), row.code), row.made_at)

@@ -47,6 +47,26 @@ Words = Annotated[str, msgspec.Meta(max_length=200)]
 log = structlog.get_logger("insula.api")
 
 
+class Nonce(msgspec.Struct, frozen=True):
+    nonce: str
+    ends_at: int
+
+
+class Where(msgspec.Struct, frozen=True):
+    """``room``: its id; ``level``: what one may do there; ``ends_at``: ms, None: it stands anyway."""
+
+    room: int | None = None
+    room_number: int | None = None
+    level: Level | None = None
+    ends_at: int | None = None
+
+
+class Ended(msgspec.Struct, frozen=True):
+    """Whether there was something to end."""
+
+    ended: bool
+
+
 class Report(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     """What was found in the room: a beacon, or the room's own code (guests.py). ``nonce``: the last one given to this
     session or token."""
@@ -80,13 +100,13 @@ class PresenceApi:
                 log.warning("presences that are over are still in the database", why=str(error))
             await self._clock.real_sleep(FORGET_EVERY_S)
 
-    async def nonce(self, request: Asked) -> dict[str, Any]:
+    async def nonce(self, request: Asked) -> Nonce:
         secret, ends_at = secrets.token_urlsafe(24), self._clock.real() + NONCE_MS
         async with self._store.write() as connection:
             await add_nonce(connection, signed_of(request).digest, digest(secret), ends_at)
-        return {"nonce": secret, "ends_at": ends_at}
+        return Nonce(secret, ends_at)
 
-    async def report(self, request: Asked, report: Report) -> dict[str, Any]:
+    async def report(self, request: Asked, report: Report) -> Where:
         """Raises Conflict: the nonce is none; NotFound."""
         session, now = signed_of(request).digest, self._clock.real()
         place = await self._place(report)
@@ -108,16 +128,16 @@ class PresenceApi:
             await self._tell(signed_of(request).person.id)
         return await self.where(request, place)
 
-    async def leave(self, request: Asked) -> dict[str, Any]:
+    async def leave(self, request: Asked) -> Ended:
         """Whoever has left with one session has left with all."""
         account = signed_of(request).person.id
         async with self._store.write(alone=True) as connection:
             ended = await self._end(connection, request)
         if ended:
             await self._tell(account)
-        return {"ended": ended}
+        return Ended(ended)
 
-    async def where(self, request: Asked, at: RoomPlace | None = None) -> dict[str, Any]:
+    async def where(self, request: Asked, at: RoomPlace | None = None) -> Where:
         """Where a presence makes something live for this session; ``at``: a room that one may use anyway counts too."""
         signed, places = signed_of(request), await self._people.places()
         async with self._store.read() as connection:
@@ -125,12 +145,11 @@ class PresenceApi:
         found = places.get(row.room) if row is not None and row.session == signed.digest else None
         if row is not None and found is not None and signed.person.while_there(found) is not None:
             return self._shown(found.room, signed.person.level(found, there=True), row.ends_at)
-        return self._shown(at.room, signed.person.level(at), None) if at is not None else self._shown(None, None, None)
+        return self._shown(at.room, signed.person.level(at), None) if at is not None else Where()
 
-    def _shown(self, room: int | None, level: Level | None, ends_at: int | None) -> dict[str, Any]:
-        record = self._board.rooms.get(room) if room is not None else None
-        number = record.number if record is not None else None
-        return {"room": room, "room_number": number, "level": level, "ends_at": ends_at}
+    def _shown(self, room: int, level: Level | None, ends_at: int | None) -> Where:
+        record = self._board.rooms.get(room)
+        return Where(room, record.number if record is not None else None, level, ends_at)
 
     # --- what a report does
 
@@ -207,24 +226,24 @@ def presence_routes(api: PresenceApi) -> list[HTTPRouteHandler]:
     needed = needs("sign in")
 
     @post("/presence/nonce", summary="What the next report has to carry", tags=["presence"], opt=needed)
-    async def nonce(request: Asked) -> dict[str, Any]:
+    async def nonce(request: Asked) -> Nonce:
         """Good for one report of this session or token, within a minute; the one before is none any more."""
         return await api.nonce(request)
 
     @put("/presence", summary="Say in which room one is", tags=["presence"], opt=needs("sign in", 404, 409))
-    async def report(request: Asked, data: JSONBody[Report]) -> dict[str, Any]:
+    async def report(request: Asked, data: JSONBody[Report]) -> Where:
         """What one was given *while there* counts from now until ``ends_at``, in that room alone, for this session or
         token alone; another report makes it longer, or moves it. ``ends_at`` is null where one may do the same anyway:
         nothing is kept then."""
         return await api.report(request, data)
 
     @get("/presence", summary="In which room one is", tags=["presence"], opt=needed)
-    async def where(request: Asked) -> dict[str, Any]:
+    async def where(request: Asked) -> Where:
         """As long as it counts; else all is null."""
         return await api.where(request)
 
     @delete("/presence", summary="Say that one has left", tags=["presence"], opt=needed, status_code=200)
-    async def leave(request: Asked) -> dict[str, Any]:
+    async def leave(request: Asked) -> Ended:
         return await api.leave(request)
 
     return [nonce, report, where, leave]
