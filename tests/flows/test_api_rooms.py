@@ -217,3 +217,13 @@ async def test_statistics_of_a_room(it: Door) -> None:
     assert (said["comfort_h"], said["temperature_known_h"], said["occupied_h"]) == (0.5, 1, 0.5)
     assert (said["empty_heated_h"], said["valve_percent_h"]) == (0.5, 50)
     json(await anna.get("/statistics", params={"room": 2}), 404)
+
+
+@pytest.mark.parametrize("path", ["/history?room=1&point=valve", "/statistics?room=1"])
+@pytest.mark.parametrize(
+    ("begin", "end"),
+    [("999700000000000", "999999999999999"), ("2026-03-02", "2026-03-01"), ("1970-01-01", "2026-01-01")],
+)
+async def test_a_time_that_is_none_is_refused(it: Door, path: str, begin: str, end: str) -> None:
+    admin = await it.admin()
+    json(await admin.get(f"{path}&from={begin}&to={end}"), 400)
