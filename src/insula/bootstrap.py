@@ -28,6 +28,7 @@ from insula.settings import Settings
 
 if TYPE_CHECKING:  # a part that needs no database, or no HTTP, loads nothing of it
     from insula.api.provider import Provider
+    from insula.api.radio import Radio
     from insula.store.engine import Store
 
 log = structlog.get_logger("insula")
@@ -213,6 +214,7 @@ def _api(at: Installation) -> Part:
         limits=PresenceLimits(round(of.lease_s * 1000), round(of.guest_minutes * 60_000), of.audit_rooms),
         providers=_providers(at) if settings.openid else (),
         public_url=settings.api.public_url,
+        radio=_radio,
     )
     return ApiServer(at, api)
 
@@ -222,6 +224,12 @@ def _providers(at: Installation) -> "list[Provider]":
 
     named = at.settings.openid.items()
     return [Provider(ProviderSettings(name=name, **asdict(of)), at.clock) for name, of in named]
+
+
+def _radio() -> "Radio":
+    from insula.gateways.zwave import inclusion
+
+    return inclusion
 
 
 @dataclass

@@ -141,6 +141,13 @@ async def test_a_nonce_is_good_once_in_whichever_process(it: Door) -> None:
     assert await rooms(anna) == {}
 
 
+async def test_of_two_reports_at_once_one_has_the_nonce(it: Door) -> None:
+    anna = await it.anna(level="drive", there=True)
+    body = {"nonce": await nonce(anna), **HERE}
+    both = [browser.put("/presence", json=body) for browser in (anna, elsewhere(it, anna))]
+    assert sorted(answer.status_code for answer in await asyncio.gather(*both)) == [200, 409]
+
+
 async def test_a_nonce_of_a_report_that_gave_nothing_is_used_up_too(it: Door) -> None:
     anna = await it.anna(level="drive", there=True)
     once = await nonce(anna)
@@ -180,6 +187,17 @@ async def test_where_a_right_stands_nothing_is_kept(it: Door) -> None:
     assert await kept(it) == 0
 
 
+async def test_who_comes_where_a_right_stands_has_left_the_other_room(it: Door) -> None:
+    anna, admin = await everywhere(it), await it.admin()
+    json(await admin.post("/rights", json={"user": "anna", "room": await it.room_id(2), "level": "drive"}), 201)
+    other = elsewhere(it, anna)
+    await report(anna, HERE)
+    await drive(other, ROOM_1)
+    assert (await report(anna, THERE))["ends_at"] is None
+    await drive(other, ROOM_1, 404)
+    await drive(other, ROOM_2)
+
+
 async def test_a_right_that_is_taken_away_ends_at_once(it: Door) -> None:
     anna, admin = await it.anna(level="drive", there=True), await it.admin()
     other = elsewhere(it, anna)
@@ -192,6 +210,15 @@ async def test_a_right_that_is_taken_away_ends_at_once(it: Door) -> None:
         assert await rooms(browser) == {}
         assert json(await browser.get("/presence"))["room"] is None
         await drive(browser, ROOM_1, 404)
+    json(
+        await admin.post(
+            "/rights", json={"user": "anna", "room": await it.room_id(1), "level": "drive", "there": True}
+        ),
+        201,
+    )
+    assert await rooms(anna) == {}
+    await report(anna)
+    await drive(anna, ROOM_1)
 
 
 async def test_a_closed_account_is_nowhere(it: Door) -> None:

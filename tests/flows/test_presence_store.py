@@ -1,13 +1,17 @@
 """Presences, nonces, rooms' codes and guests in the database, on each kind."""
 
+from collections.abc import Awaitable
+from typing import Any
+
 import pytest
-from sqlalchemy import func, select
+from sqlalchemy import delete, func, select
 
 from insula.access.attempts import WINDOW_MS
 from insula.access.presence import MOST_GUESTS, visits_key, wrong_codes_key
+from insula.access.rights import Place, Right
 from insula.access.secret import digest
 from insula.building.demo import demo_plan
-from insula.store.accounts import add_account, remove_account
+from insula.store.accounts import add_account, add_team, change_account, remove_account, remove_team, set_members
 from insula.store.attempts import count_attempts, find_attempts
 from insula.store.building import import_plan
 from insula.store.engine import Store
@@ -25,6 +29,7 @@ from insula.store.guests import (
     room_with_code,
     send_away,
 )
+from insula.store.permissions import grant, revoke
 from insula.store.presence import (
     PresenceRow,
     add_nonce,
@@ -34,7 +39,7 @@ from insula.store.presence import (
     put_presence,
     use_nonce,
 )
-from insula.store.tables import Nonce, Presence
+from insula.store.tables import Nonce, Presence, Room
 
 NOW = 1_767_225_600_000
 PHONE, PC, NONCE = digest("phone"), digest("pc"), digest("nonce")
@@ -107,6 +112,42 @@ async def test_who_is_removed_is_nowhere(building: Store) -> None:
         await put_presence(connection, PresenceRow(1, PHONE, 1, NOW + 100))
         await remove_account(connection, 1)
     assert await rows(building) == 0
+
+
+async def test_who_loses_a_right_is_nowhere_until_the_next_report(building: Store) -> None:
+    async with building.write(alone=True) as connection:
+        ben, carla, team = await add_account(connection, "ben", NOW), await add_account(connection, "carla", NOW), 1
+        await add_account(connection, "admin", NOW, admin=True)
+        await add_team(connection, "cleaners")
+
+        async def left_after(change: Awaitable[Any]) -> list[int]:
+            everybody = (1, ben, carla)
+            await set_members(connection, team, [ben, carla])
+            for account in everybody:
+                await put_presence(connection, PresenceRow(account, PHONE, 1, NOW + 100))
+            await change
+            return [account for account in everybody if await find_presence(connection, account, NOW)]
+
+        assert await left_after(set_members(connection, team, [])) == [1]
+        annas = await grant(connection, Right("see", Place(room=1), there=True), account=1)
+        teams = await grant(connection, Right("see", Place(room=2)), team=team)
+        assert await left_after(revoke(connection, annas)) == [ben, carla]
+        assert await left_after(revoke(connection, teams)) == [1]
+        assert await left_after(set_members(connection, team, [carla])) == [1, carla]
+        assert await left_after(change_account(connection, ben, active=False)) == [1, carla]
+        assert await left_after(change_account(connection, ben, active=True)) == [1, ben, carla]
+        assert await left_after(remove_team(connection, team)) == [1]
+
+
+async def test_a_room_that_is_gone_takes_its_guests_and_presences(building: Store) -> None:
+    async with building.write(alone=True) as connection:
+        await put_code(connection, CodeRow(1, "code", NOW))
+        await add_guest(connection, PHONE, visit())
+        await put_presence(connection, PresenceRow(1, PHONE, 1, NOW + 100))
+        await connection.execute(delete(Room).where(Room.c.id == 1))
+        assert await find_presence(connection, 1, NOW) is None
+        assert await find_guest(connection, PHONE, NOW) is None
+        assert await room_with_code(connection, "code") is None
 
 
 # --- guests

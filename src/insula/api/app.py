@@ -1,7 +1,7 @@
 """The HTTP application: routes, OpenAPI, and the tasks that keep its memory."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
@@ -30,6 +30,7 @@ from insula.api.guests import GuestDoor, guest_routes
 from insula.api.hands import hands_routes
 from insula.api.health import HealthBoard, health_route
 from insula.api.history import history_routes
+from insula.api.inclusion import inclusion_routes
 from insula.api.latest import Latest
 from insula.api.leases import lease_routes
 from insula.api.legacy import LegacyApi, legacy_router
@@ -40,6 +41,7 @@ from insula.api.people import People
 from insula.api.places import Places
 from insula.api.presence import PresenceApi, presence_routes
 from insula.api.problems import problem
+from insula.api.radio import Inclusions, Radio, no_radio
 from insula.api.requests import Requests
 from insula.api.rooms import Rooms, room_routes
 from insula.api.rules import rule_routes
@@ -76,6 +78,7 @@ class Api:
     people: People
     presence: PresenceApi
     requests: Requests
+    inclusions: Inclusions
 
     @property
     def asgi(self) -> ASGIApp:
@@ -92,6 +95,7 @@ class Api:
                 tasks.create_task(tell_health(self.channel, self.clock, self._health))
         finally:
             await self.window.close()
+            await self.inclusions.close()
 
     async def _health(self) -> Health:
         return Health(part="api", instance=self.instance, at=self.clock.real())
@@ -108,10 +112,12 @@ def create_api(
     limits: PresenceLimits | None = None,
     providers: Sequence["Provider"] = (),
     public_url: str = "",
+    radio: Callable[[], Radio] = no_radio,
 ) -> Api:
     """``instance``: its name in /health; ``open_legacy``: the routes of 2020 answer to everybody, as in 2020;
     ``metrics_readers``: networks that read /metrics without signing in; ``providers``: of OpenID Connect, by which
-    people may sign in; ``public_url``: where browsers reach all this. Raises InputError."""
+    people may sign in; ``public_url``: where browsers reach all this; ``radio``: loads what includes Z-Wave nodes.
+    Raises InputError."""
     limits = limits or PresenceLimits()
     places, commands = Places(store, channel), Commands(channel, clock)
     values = LastValues(channel, clock, commands.saw)
@@ -120,6 +126,7 @@ def create_api(
     alerts = AlertBoard(board, channel, clock)
     people = People(store, board, clock)
     changing = Changing(store, people, clock)
+    inclusions = Inclusions(store, clock, radio)
     presence = PresenceApi(changing, places, board, channel, limits)
     requests = Requests()
     metrics = Metrics(requests, health, channel, store, live=lambda: window.open)
@@ -149,6 +156,7 @@ def create_api(
             *presence_routes(presence),
             *guest_routes(GuestDoor(changing, board, limits), changing),
             *building_routes(changing),
+            *inclusion_routes(changing, inclusions),
             Router("/bus", route_handlers=bus_routes(channel, window), opt=needs("admin")),
             Router("/rules", route_handlers=rule_routes(store, clock), opt=needs("manage everything")),
         ],
@@ -165,5 +173,18 @@ def create_api(
         state=State({"public_url": public_url}),
     )
     return Api(
-        channel, clock, instance, app, places, commands, values, health, window, board, people, presence, requests
+        channel,
+        clock,
+        instance,
+        app,
+        places,
+        commands,
+        values,
+        health,
+        window,
+        board,
+        people,
+        presence,
+        requests,
+        inclusions,
     )

@@ -58,13 +58,13 @@ class StateBoard:
             case _ if kind == "alert":
                 self.alerts.pop(id_, None)
             case None if id_.isdecimal() and kind == "rights":
-                self.tell(int(id_))
+                self.person_changed(int(id_))
             case None if id_.isdecimal() and kind == "lease":
                 self.leases.pop(int(id_), None)
             case None if id_.isdecimal():
                 self.places += self.rooms.pop(int(id_), None) is not None
 
-    def tell(self, account: int) -> None:
+    def person_changed(self, account: int) -> None:
         """What is kept of that account in this process is to be looked up again."""
         self.tellings += 1
         self.told[account] = self.tellings

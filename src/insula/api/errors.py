@@ -55,14 +55,14 @@ class UnsupportedType(RequestError):
     status = 415
 
 
+class Unprocessable(RequestError):
+    status = 422
+
+
 class ProviderFailed(RequestError):
     """Who was to say who somebody is does not answer, or nonsense: not ours, and later it may."""
 
     status = 424
-
-
-class Unprocessable(RequestError):
-    status = 422
 
 
 class TooMany(RequestError):

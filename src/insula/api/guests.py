@@ -17,8 +17,9 @@ from insula.access.presence import (
     visits_key,
     wrong_codes_key,
 )
+from insula.access.rights import Person
 from insula.access.secret import digest, new_secret
-from insula.api.access import need, needs
+from insula.api.access import may, need, needs
 from insula.api.asking import Asked, origin_of
 from insula.api.board import StateBoard
 from insula.api.bodies import gives
@@ -67,30 +68,44 @@ class GuestDoor:
     async def come(self, request: Asked, code: str) -> Visit:
         """Raises TooMany, Unauthorized. Only who has tried too often waits: a right code from elsewhere is taken."""
         now, address = self._clock.real(), origin_of(request).address
-        wrong = wrong_codes_key(address)
-        async with self._store.read() as connection:
-            found = await find_attempts(connection, [wrong])
-            room = await room_with_code(connection, code)
-            visits = visits_key(room or 0, address)
-            found |= await find_attempts(connection, [visits])
-        self._check(found, {wrong: WRONG_CODES, visits: VISITS}, now)
+        room = await self._room(code, address, now)
         if room is None:
             await self._wrong(address, now)
             raise Unauthorized("this code opens nothing")
-        guest, secret = GuestRow(0, room, address, now, now + self._limits.guest_ms), new_secret()
-        before = request.user
+        visit = Visit(GuestRow(0, room, address, now, now + self._limits.guest_ms), new_secret())
+        return await self._let_in(visit, code, request.user)
+
+    async def _room(self, code: str, address: str, now: int) -> int | None:
+        """Which room it opens. Raises TooMany."""
+        wrong = wrong_codes_key(address)
+        async with self._store.read() as connection:
+            room = await room_with_code(connection, code)
+            visits = visits_key(room or 0, address)
+            found = await find_attempts(connection, [wrong, visits])
+        self._check(found, {wrong: WRONG_CODES, visits: VISITS}, now)
+        return room
+
+    async def _let_in(self, visit: Visit, code: str, before: Person | None) -> Visit:
+        """``before``: who the browser was. Raises Unauthorized: the code was renewed at this moment."""
+        guest = visit.guest
         async with self._store.write(alone=True) as connection:
-            if await room_with_code(connection, code) != room:
+            if await room_with_code(connection, code) != guest.room:
                 raise Unauthorized("this code opens nothing")
-            await count_attempts(connection, [visits], now)
+            await count_attempts(connection, [visits_key(guest.room, guest.address)], guest.came_at)
             if before is not None and before.guest:
                 await end_guest(connection, -before.id)
-            id_ = await add_guest(connection, digest(secret), guest)
-            entry = Entry(at=now, name=f"guest {id_}", address=address, action="guest came", target=self.name(room))
-            await add_entry(connection, entry)
+            id_ = await add_guest(connection, digest(visit.secret), guest)
+            came = Entry(
+                at=guest.came_at,
+                name=f"guest {id_}",
+                address=guest.address,
+                action="guest came",
+                target=self._name(guest.room),
+            )
+            await add_entry(connection, came)
         if before is not None:
-            self._board.tell(before.id)
-        return Visit(msgspec.structs.replace(guest, id=id_), secret)
+            self._board.person_changed(before.id)
+        return Visit(msgspec.structs.replace(guest, id=id_), visit.secret)
 
     def _check(self, found: dict[str, Attempts], limits: dict[str, int], now: int) -> None:
         until = max((found[key].refused_until(limit, now) for key, limit in limits.items() if key in found), default=0)
@@ -102,9 +117,19 @@ class GuestDoor:
             await count_attempts(connection, [wrong_codes_key(address)], now)
             await add_entry(connection, Entry(at=now, address=address, action="guest refused"))
 
-    def name(self, room: int) -> str:
+    def _name(self, room: int) -> str:
         record = self._board.rooms.get(room)
-        return f"room {record.number}" if record is not None else f"room id {room}"
+        return f"room {record.number}" if record is not None else ""
+
+    def managed(self, request: Asked, number: int) -> int:
+        """The id of the room of that number that one may manage. Raises NotFound, Forbidden."""
+        missing = f"no room {number}"
+        found = [room.room_id for room in self._board.rooms.values() if room.number == number]
+        seen = [room_id for room_id in found if may(request, "see", room_id)]
+        if not seen:
+            raise NotFound(missing)
+        need(request, "manage", seen[0], missing)
+        return seen[0]
 
 
 def guest_routes(door: GuestDoor, changing: Changing) -> list[HTTPRouteHandler]:
@@ -135,48 +160,45 @@ def _coming(door: GuestDoor) -> HTTPRouteHandler:
 def _managing(door: GuestDoor, changing: Changing) -> list[HTTPRouteHandler]:
     store, clock, rooms = changing.store, changing.clock, needs("rooms")
 
-    def check(request: Asked, room: int) -> None:
-        need(request, "manage", room, f"no room {room}")
-
-    @get("/rooms/{room_id:int}/guests", summary="A room's guests, and its code", tags=["guests"], opt=rooms)
-    async def shown(request: Asked, room_id: FromPath[int]) -> dict[str, Any]:
+    @get("/rooms/{number:int}/guests", summary="A room's guests, and its code", tags=["guests"], opt=rooms)
+    async def shown(request: Asked, number: FromPath[int]) -> dict[str, Any]:
         """``url`` is what the room's QR code or NFC tag says; null: the room allows no guests."""
-        check(request, room_id)
+        room_id = door.managed(request, number)
         async with store.read() as connection:
             code = await code_of(connection, room_id)
             guests = await guests_of(connection, room_id, clock.real())
         return _code(request, code) | {"guests": [_guest(one) for one in guests]}
 
-    @put("/rooms/{room_id:int}/guests", summary="Allow guests in a room, or none", tags=["guests"], opt=rooms)
-    async def allow(request: Asked, room_id: FromPath[int], data: JSONBody[Allowed]) -> dict[str, Any]:
+    @put("/rooms/{number:int}/guests", summary="Allow guests in a room, or none", tags=["guests"], opt=rooms)
+    async def allow(request: Asked, number: FromPath[int], data: JSONBody[Allowed]) -> dict[str, Any]:
         """None: those that are there are sent away, and the code opens nothing any more."""
-        check(request, room_id)
-        async with changing.of(request, "guests", door.name(room_id), allowed=data.allowed) as connection:
+        room_id = door.managed(request, number)
+        async with changing.of(request, "guests", f"room {number}", allowed=data.allowed) as connection:
             if not data.allowed:
                 await remove_code(connection, room_id)
             elif await code_of(connection, room_id) is None:
                 await put_code(connection, CodeRow(room_id, new_code(), clock.real()))
             return _code(request, await code_of(connection, room_id))
 
-    @post("/rooms/{room_id:int}/guests/code", summary="A new code for a room", tags=["guests"], opt=rooms)
-    async def renew(request: Asked, room_id: FromPath[int]) -> dict[str, Any]:
+    @post("/rooms/{number:int}/guests/code", summary="A new code for a room", tags=["guests"], opt=rooms)
+    async def renew(request: Asked, number: FromPath[int]) -> dict[str, Any]:
         """The old one opens nothing any more, and who came with it is sent away. Raises NotFound: no guests there."""
-        check(request, room_id)
-        async with changing.of(request, "guests' code renewed", door.name(room_id)) as connection:
+        room_id = door.managed(request, number)
+        async with changing.of(request, "guests' code renewed", f"room {number}") as connection:
             if await code_of(connection, room_id) is None:
                 raise NotFound("no guests are allowed there")
             await put_code(connection, CodeRow(room_id, new_code(), clock.real()))
             return _code(request, await code_of(connection, room_id))
 
     @get(
-        "/rooms/{room_id:int}/guests/code.svg",
+        "/rooms/{number:int}/guests/code.svg",
         summary="A room's code to print",
         tags=["guests"],
         opt={**rooms, **gives(SVG)},
     )
-    async def svg(request: Asked, room_id: FromPath[int]) -> Response[str]:
+    async def svg(request: Asked, number: FromPath[int]) -> Response[str]:
         """A QR code (ISO/IEC 18004) of the ``url``."""
-        check(request, room_id)
+        room_id = door.managed(request, number)
         async with store.read() as connection:
             code = await code_of(connection, room_id)
         if code is None:
@@ -187,12 +209,12 @@ def _managing(door: GuestDoor, changing: Changing) -> list[HTTPRouteHandler]:
         return Response(drawn, media_type=SVG, headers={"Cache-Control": "no-store"})
 
     @delete(
-        "/rooms/{room_id:int}/guests", summary="Send a room's guests away", tags=["guests"], status_code=200, opt=rooms
+        "/rooms/{number:int}/guests", summary="Send a room's guests away", tags=["guests"], status_code=200, opt=rooms
     )
-    async def away(request: Asked, room_id: FromPath[int]) -> dict[str, Any]:
+    async def away(request: Asked, number: FromPath[int]) -> dict[str, Any]:
         """The code stays: who has it may come again."""
-        check(request, room_id)
-        async with changing.of(request, "guests sent away", door.name(room_id)) as connection:
+        room_id = door.managed(request, number)
+        async with changing.of(request, "guests sent away", f"room {number}") as connection:
             return {"sent_away": await send_away(connection, room_id)}
 
     return [shown, allow, renew, svg, away]

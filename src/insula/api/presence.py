@@ -112,9 +112,7 @@ class PresenceApi:
         """Whoever has left with one session has left with all."""
         account = signed_of(request).person.id
         async with self._store.write(alone=True) as connection:
-            ended = await end_presence(connection, account)
-            if ended:
-                await self._audit(connection, request, "presence ended", {})
+            ended = await self._end(connection, request)
         if ended:
             await self._tell(account)
         return {"ended": ended}
@@ -153,7 +151,7 @@ class PresenceApi:
         signed = signed_of(request)
         before = await find_presence(connection, signed.person.id, now)
         if signed.person.while_there(place) is None:
-            return await end_presence(connection, signed.person.id)
+            return await self._end(connection, request)
         row = PresenceRow(signed.person.id, signed.digest, place.room, now + self._limits.lease_ms)
         await put_presence(connection, row)
         if before is not None and (before.room, before.session) == (row.room, row.session):
@@ -161,6 +159,13 @@ class PresenceApi:
         record = self._board.rooms.get(place.room) if self._limits.audit_rooms else None
         await self._audit(connection, request, "presence", {}, f"room {record.number}" if record is not None else "")
         return True
+
+    async def _end(self, connection: AsyncConnection, request: Asked) -> bool:
+        """Whether there was one."""
+        ended = await end_presence(connection, signed_of(request).person.id)
+        if ended:
+            await self._audit(connection, request, "presence ended", {})
+        return ended
 
     async def _refused(self, connection: AsyncConnection, request: Asked) -> None:
         """It names no room, or gives nothing there. A phone on its way makes a few of them: an entry is for many."""
@@ -188,7 +193,7 @@ class PresenceApi:
     async def _tell(self, account: int) -> None:
         """Every process looks the person up again: this one now, the others when the bus has told them. Nobody waits
         for a bus that is away: what is kept is looked up again within a minute in any case."""
-        self._board.tell(account)
+        self._board.person_changed(account)
         told = self._board.told[account]
         try:
             await self._channel.forget("state", rights_key(account))

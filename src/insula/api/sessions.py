@@ -163,6 +163,7 @@ def _by_session(request: Asked) -> Signed:
 
 
 def session_cookie(request: Asked, secret: str, seconds: int) -> Cookie:
+    """``seconds``: 0 takes it away. Over TLS it is for TLS alone."""
     secure = public_url(request).startswith("https:")
     return Cookie(key=COOKIE, value=secret, max_age=seconds, httponly=True, samesite="lax", secure=secure)
 

@@ -1,5 +1,7 @@
 """Who says to be in which room, until when; and the nonces with which that is said. Times in ms, real time."""
 
+from collections.abc import Iterable
+
 import msgspec
 from sqlalchemy import delete, insert, select
 from sqlalchemy.exc import IntegrityError
@@ -52,6 +54,11 @@ async def end_presence(connection: AsyncConnection, account: int) -> bool:
     """Whether there was one."""
     done = await connection.execute(delete(Presence).where(Presence.c.account == account))
     return bool(done.rowcount)
+
+
+async def end_presences(connection: AsyncConnection, accounts: Iterable[int]) -> None:
+    """They have lost a right: what they get again counts only when they are somewhere again."""
+    await connection.execute(delete(Presence).where(Presence.c.account.in_([*accounts])))
 
 
 async def forget_presences(connection: AsyncConnection, now: int) -> None:
