@@ -138,6 +138,19 @@ LEGACY: dict[str, Call] = {
 }
 
 _V1: dict[str, Call] = {
+    "GET /places": Listed(shows=_number),
+    "GET /rooms": Listed({"limit": "1000"}, shows=_number),
+    "GET /rooms/{number}": InRoom("see", path=lambda room: {"number": room.number}),
+    "GET /rooms/{number}/values": InRoom("see", path=lambda room: {"number": room.number}),
+    "GET /devices": Listed({"limit": "1000"}, shows=_devices),
+    "GET /devices/{device_id}": OfDevice("see", path=lambda device: {"device_id": device.id}),
+    "GET /devices/{device_id}/values": OfDevice("see", path=lambda device: {"device_id": device.id}),
+    "GET /commands": Listed({"limit": "1000"}),
+    "POST /commands": InRoom(
+        "drive", body=lambda room: {"room": room.number, "kind": "radiator", "point": "valve", "value": 40}
+    ),
+    "GET /history/export": OfDevice("see", query=lambda device: {"device": device.id, "point": device.point}),
+    "GET /statistics": InRoom("see", query=lambda room: {"room": room.number}),
     "GET /commands/{command_id}": InRoom("see", path=lambda room: {"command_id": command_of(room)}),
     "GET /leases": Listed(shows=_radiator),
     "DELETE /leases/{device_id}": OfDevice(

@@ -15,7 +15,7 @@ from insula.api.access import need, needs
 from insula.api.asking import Asked
 from insula.api.errors import NotFound, RequestError
 from insula.api.rooms import Rooms
-from insula.api.times import From, To, moment
+from insula.api.times import From, To, span
 from insula.bus.channel import Channel
 from insula.clock import Clock
 from insula.points import ROLES
@@ -23,8 +23,6 @@ from insula.store.engine import Store
 from insula.store.history import TierName, series
 from insula.store.history_export import COLUMNS, read_rows
 
-DAY_MS = 86_400_000
-LONGEST_MS = 4000 * DAY_MS
 Points = Annotated[int, QueryParameter(ge=1, le=10_000, description="about so many windows at most")]
 Tier = Annotated[TierName, QueryParameter(description="`raw`: as measured; else windows of that width")]
 
@@ -64,7 +62,7 @@ def history_routes(channel: Channel, rooms: Rooms, store: Store, clock: Clock) -
         if (device is None) == (room is None):
             raise RequestError("give a device or a room")
         devices = _of_room(request, room, point) if device is None else [_device(request, device, point)]
-        since, until = _span(begin, end)
+        since, until = span(begin, end, clock.now())
         async with store.read() as connection:
             found = await series(connection, devices, point, since, until, points)
         windows = [Window(one.start, one.mean, one.minimum, one.maximum, one.last, one.known) for one in found.rollups]
@@ -90,7 +88,7 @@ def history_routes(channel: Channel, rooms: Rooms, store: Store, clock: Clock) -
         """In order of time, as they are read: however many they are. ``time``: ISO 8601, UTC; then the columns of the
         tier."""
         of = _device(request, device, point)
-        since, until = _span(begin, end)
+        since, until = span(begin, end, clock.now())
         name = f"{point}-{of}.csv"
         headers = {"Content-Disposition": f'attachment; filename="{name}"'}
         return Stream(_lines(store, of, point, tier, since, until), media_type="text/csv", headers=headers)
@@ -110,13 +108,6 @@ def history_routes(channel: Channel, rooms: Rooms, store: Store, clock: Clock) -
         if not having:
             raise NotFound(f"room {number} has nothing with a {point}")
         return having
-
-    def _span(begin: str, end: str) -> tuple[int, int]:
-        until = moment(end, clock.now())
-        since = moment(begin, until - DAY_MS)
-        if not since < until <= since + LONGEST_MS:
-            raise RequestError("a time that ends after it begins, and not more than 4000 days later")
-        return since, until
 
     return [history, export]
 

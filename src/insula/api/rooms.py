@@ -34,7 +34,7 @@ class Beacon(msgspec.Struct, frozen=True):
 
 
 class Room(msgspec.Struct, frozen=True, kw_only=True):
-    """``id``: its address here; ``number``: at its door, and what filters and commands name it by."""
+    """``number``: at its door, and its address here; ``id``: what rights and tokens name it by."""
 
     id: int
     number: Annotated[int, Meta(examples=[12])]
@@ -61,7 +61,7 @@ class RoomPage(msgspec.Struct, frozen=True):
 class RoomValues(msgspec.Struct, frozen=True):
     """``means``: of the fresh values, one a point; ``values``: each device's, fresh or not."""
 
-    room_id: int
+    room: int
     means: list[Mean]
     values: list[Value]
 
@@ -118,16 +118,6 @@ class Rooms:
                 need(request, level, room.room_id, missing)
                 return room
         raise NotFound(missing)
-
-    def get(self, request: Asked, room_id: int) -> RoomRecord:
-        """Raises NotFound."""
-        self._known()
-        missing = f"no room with the id {room_id}"
-        need(request, "see", room_id, missing)
-        room = self._board.rooms.get(room_id)
-        if room is None:
-            raise NotFound(missing)
-        return room
 
     def devices(self, room: RoomRecord) -> list[DeviceRecord]:
         return sorted(self._channel.devices.in_room(room.room_id), key=lambda device: device.device_id)
@@ -230,20 +220,20 @@ def room_routes(rooms: Rooms, latest: Latest) -> list[HTTPRouteHandler]:
         page, following = cut(found, lambda room: (room.floor, room.number, room.room_id), after, limit)
         return RoomPage(rooms.shown(request, page), following)
 
-    @get("/rooms/{room_id:int}", summary="A room", tags=["rooms"], opt=needs("rooms", guests=True))
-    async def room(request: Asked, room_id: FromPath[int]) -> Room:
-        return rooms.shown(request, [rooms.get(request, room_id)])[0]
+    @get("/rooms/{number:int}", summary="A room", tags=["rooms"], opt=needs("rooms", guests=True))
+    async def room(request: Asked, number: FromPath[int]) -> Room:
+        return rooms.shown(request, [rooms.find(request, number)])[0]
 
     @get(
-        "/rooms/{room_id:int}/values",
+        "/rooms/{number:int}/values",
         summary="What is measured in a room now",
         tags=["rooms"],
         opt=needs("rooms", guests=True),
     )
-    async def values(request: Asked, room_id: FromPath[int]) -> RoomValues:
+    async def values(request: Asked, number: FromPath[int]) -> RoomValues:
         """From memory, as the bus told them last; with age, quality and cause."""
-        devices = rooms.devices(rooms.get(request, room_id))
+        devices = rooms.devices(rooms.find(request, number))
         each = [value for device in devices for value in latest.of(device, names=sees_names(request))]
-        return RoomValues(room_id, list(latest.means(devices)), each)
+        return RoomValues(number, list(latest.means(devices)), each)
 
     return [places, room_list, room, values]

@@ -11,9 +11,8 @@ from msgspec import Meta
 
 from insula.api.access import needs
 from insula.api.asking import Asked
-from insula.api.errors import RequestError
 from insula.api.rooms import Rooms
-from insula.api.times import From, To, moment
+from insula.api.times import From, To, span
 from insula.building.rollup import HOUR_MS, Rollup
 from insula.building.room_statistics import Comfort, room_hours
 from insula.clock import Clock
@@ -22,8 +21,6 @@ from insula.store.engine import Store
 from insula.store.history import Buckets, series
 from insula.store.results import count_done
 
-DAY_MS = 86_400_000
-LONGEST_MS = 4000 * DAY_MS
 USUAL = Comfort()
 WINDOWS = 1000
 """A time is looked at in about so many windows: hours are as exact as they are wide."""
@@ -83,10 +80,7 @@ def statistics_route(rooms: Rooms, store: Store, clock: Clock) -> HTTPRouteHandl
     ) -> RoomStatistics:
         """Of a room (its number); by default of the last 24 hours."""
         devices = rooms.devices(rooms.find(request, room))
-        until = moment(end, clock.now())
-        since = moment(begin, until - DAY_MS)
-        if not since < until <= since + LONGEST_MS:
-            raise RequestError("a time that ends after it begins, and not more than 4000 days later")
+        since, until = span(begin, end, clock.now())
         having: dict[str, list[int]] = {}
         for device in devices:
             for point in device.points:
