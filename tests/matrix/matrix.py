@@ -88,11 +88,10 @@ class Matrix:
     async def _of(self, one: Asker, room: EstateRoom, name: str, call: Of[Thing], thing: Thing) -> None:
         method, path = name.split()
         body = None if call.body is None else call.body(thing)
-        late = call.acts and one.may(call.level, room.id)
         where = filled(path, call.path(thing))
-        if late:
+        if call.acts and one.may(call.level, room.id):
             self.drivers[room.id].add(one.name)
-        answer = await self._ask(one, method, where, query=call.query(thing), body=body, late=late)
+        answer = await self._ask(one, method, where, query=call.query(thing), body=body, late=call.acts)
         self._in_room(one, room, name, call, answer)
 
     async def _ask(
