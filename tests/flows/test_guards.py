@@ -14,9 +14,21 @@ from insula.clock import settle
 from tests.flows.house import ROOM_1, ROOM_2
 from tests.flows.test_signing_in import Door, door, json
 
-OPEN = {("POST", "/api/v1/session"), ("GET", "/health"), ("GET", "/metrics")}
+OPENID = {("GET", f"/api/v1/openid{path}") for path in ("", "/{provider}", "/{provider}/callback")}
+OPEN = {("POST", "/api/v1/session"), ("POST", "/api/v1/guests"), ("GET", "/health"), ("GET", "/metrics"), *OPENID}
 SECRET_ROOM = 2
-FILLED = {"topic": "knx", "version": "1", "name": "nobody", "key": "none", "command_id": "none", "id": "1"}
+FILLED = {
+    "topic": "knx",
+    "version": "1",
+    "name": "nobody",
+    "key": "none",
+    "command_id": "none",
+    "id": "1",
+    "gateway": "zwave",
+    "room_id": "2",
+    "provider": "none",
+    "number": "2",
+}
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from insula.access.attempts import PER_PAIR, WINDOW_MS
+from insula.access.presence import PresenceLimits
 from insula.api.app import Api, create_api
 from insula.clock import ManualClock, settle
 from insula.store.first_admin import first_admin
@@ -74,10 +75,11 @@ class Door:
 
 
 @asynccontextmanager
-async def door(folder: Path) -> AsyncIterator[Door]:
+async def door(folder: Path, limits: PresenceLimits | None = None) -> AsyncIterator[Door]:
+    """``limits``: of the other process."""
     async with house(folder, ManualClock()) as home:
         await first_admin(home.store, home.clock, ADMINS)
-        other = create_api(home.channel, home.store, home.clock, "2")
+        other = create_api(home.channel, home.store, home.clock, "2", limits=limits)
         running = asyncio.create_task(other.run())
         await settle(100)
         try:

@@ -1,49 +1,64 @@
 """The HTTP application: routes, OpenAPI, and the tasks that keep its memory."""
 
 import asyncio
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING
 
-from litestar import Litestar, Router, get
-from litestar.params import FromPath
+from litestar import Litestar, Router
+from litestar.datastructures import State
 from litestar.types import ASGIApp
 
-from insula.api.access import guard, need, needs
+from insula.access.presence import PresenceLimits
+from insula.api.access import guard, needs
 from insula.api.alerts import AlertBoard, alert_routes
 from insula.api.application import Application
-from insula.api.asking import Asked, Asking
+from insula.api.asking import Asking
 from insula.api.board import StateBoard
 from insula.api.bodies import check_type
 from insula.api.building import building_routes
 from insula.api.bus import BusWindow, bus_routes
 from insula.api.changing import Changing
+from insula.api.command_routes import command_routes
 from insula.api.commands import Commands
-from insula.api.devices import DeviceHealth, device_health_route
+from insula.api.device_health import DeviceHealth, device_health_route
+from insula.api.devices import Devices, device_routes
 from insula.api.docs import docs_router
-from insula.api.errors import NotFound
+from insula.api.driving import Driving
+from insula.api.guests import GuestDoor, guest_routes
 from insula.api.hands import hands_routes
 from insula.api.health import HealthBoard, health_route
-from insula.api.history import history_route
+from insula.api.history import history_routes
+from insula.api.inclusion import inclusion_routes
+from insula.api.latest import Latest
 from insula.api.leases import lease_routes
 from insula.api.legacy import LegacyApi, legacy_router
 from insula.api.metrics import Metrics, metrics_route
 from insula.api.openapi import openapi_config
+from insula.api.openid import OpenId, openid_routes
 from insula.api.people import People
 from insula.api.places import Places
+from insula.api.presence import PresenceApi, presence_routes
 from insula.api.problems import problem
+from insula.api.radio import Inclusions, Radio, no_radio
 from insula.api.requests import Requests
+from insula.api.rooms import Rooms, room_routes
 from insula.api.rules import rule_routes
 from insula.api.sessions import session_routes
+from insula.api.statistics import statistics_route
 from insula.api.users import audit_route, right_routes, team_routes, user_routes
 from insula.api.values import LastValues
 from insula.api.why import why_route
 from insula.bus.channel import Channel
 from insula.bus.health import tell_health
 from insula.clock import Clock
-from insula.messages import CommandResult, Health
+from insula.messages import Health
 from insula.retry import begin_again
 from insula.store.engine import Store
+
+if TYPE_CHECKING:
+    from insula.api.provider import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +76,9 @@ class Api:
     window: BusWindow
     board: StateBoard
     people: People
+    presence: PresenceApi
     requests: Requests
+    inclusions: Inclusions
 
     @property
     def asgi(self) -> ASGIApp:
@@ -72,12 +89,13 @@ class Api:
         """Follow the bus, for ever; the beacons are to be loaded before (``places.load``). The streams end with it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for part in (self.places, self.commands, self.values, self.health, self.board):
+                for part in (self.places, self.commands, self.values, self.health, self.board, self.presence):
                     name = f"api {type(part).__name__}"
                     tasks.create_task(begin_again(name, part.run, self.clock), name=name)
                 tasks.create_task(tell_health(self.channel, self.clock, self._health))
         finally:
             await self.window.close()
+            await self.inclusions.close()
 
     async def _health(self) -> Health:
         return Health(part="api", instance=self.instance, at=self.clock.real())
@@ -91,9 +109,16 @@ def create_api(
     *,
     open_legacy: bool = False,
     metrics_readers: str = "",
+    limits: PresenceLimits | None = None,
+    providers: Sequence["Provider"] = (),
+    public_url: str = "",
+    radio: Callable[[], Radio] = no_radio,
 ) -> Api:
     """``instance``: its name in /health; ``open_legacy``: the routes of 2020 answer to everybody, as in 2020;
-    ``metrics_readers``: networks that read /metrics without signing in. Raises InputError."""
+    ``metrics_readers``: networks that read /metrics without signing in; ``providers``: of OpenID Connect, by which
+    people may sign in; ``public_url``: where browsers reach all this; ``radio``: loads what includes Z-Wave nodes.
+    Raises InputError."""
+    limits = limits or PresenceLimits()
     places, commands = Places(store, channel), Commands(channel, clock)
     values = LastValues(channel, clock, commands.saw)
     health, window = HealthBoard(channel, clock), BusWindow(channel)
@@ -101,26 +126,37 @@ def create_api(
     alerts = AlertBoard(board, channel, clock)
     people = People(store, board, clock)
     changing = Changing(store, people, clock)
+    inclusions = Inclusions(store, clock, radio)
+    presence = PresenceApi(changing, places, board, channel, limits)
     requests = Requests()
     metrics = Metrics(requests, health, channel, store, live=lambda: window.open)
-    devices = DeviceHealth(channel, values, health, alerts, clock)
+    latest, device_health = Latest(values, clock), DeviceHealth(channel, values, health, alerts, clock)
+    rooms, devices = Rooms(channel, board, places), Devices(channel, latest, device_health, board, clock)
+    driving = Driving(commands, channel, store, clock)
     legacy = legacy_router(LegacyApi(places, commands, values, store, clock, open_to_all=open_legacy))
     modern = Router(
         path="/api/v1",
         route_handlers=[
-            _command_route(commands, channel),
+            *command_routes(driving, rooms, devices, channel, store, clock),
+            *room_routes(rooms, latest),
+            *device_routes(devices),
             *lease_routes(board, channel, clock),
             *hands_routes(board, store, clock),
             why_route(channel, store, clock),
-            history_route(channel, store, clock),
+            *history_routes(channel, rooms, store, clock),
+            statistics_route(rooms, store, clock),
             *alert_routes(alerts, store),
-            device_health_route(devices),
+            device_health_route(device_health),
             *session_routes(changing),
+            *openid_routes(OpenId(changing, providers)),
             *user_routes(changing),
             *team_routes(changing),
             *right_routes(changing),
             audit_route(changing),
+            *presence_routes(presence),
+            *guest_routes(GuestDoor(changing, board, limits), changing),
             *building_routes(changing),
+            *inclusion_routes(changing, inclusions),
             Router("/bus", route_handlers=bus_routes(channel, window), opt=needs("admin")),
             Router("/rules", route_handlers=rule_routes(store, clock), opt=needs("manage everything")),
         ],
@@ -134,20 +170,21 @@ def create_api(
         middleware=[partial(Asking, people=people)],
         guards=[guard],
         logging_config=None,
+        state=State({"public_url": public_url}),
     )
-    return Api(channel, clock, instance, app, places, commands, values, health, window, board, people, requests)
-
-
-def _command_route(commands: Commands, channel: Channel) -> Any:
-    @get("/commands/{command_id:str}", summary="What became of a command", tags=["commands"], opt=needs("rooms"))
-    async def command(request: Asked, command_id: FromPath[str]) -> dict[str, Any]:
-        found, missing = commands.ask(command_id), f"no command {command_id}"
-        if found is None:
-            raise NotFound(missing)
-        asked = found.command if isinstance(found, CommandResult) else found
-        need(request, "see", channel.devices.room_of(asked.device_id), missing)
-        if isinstance(found, CommandResult):
-            return {"id": command_id, "outcome": found.outcome, "reason": found.reason, "command": found.command}
-        return {"id": command_id, "outcome": "open", "reason": "", "command": found}
-
-    return command
+    return Api(
+        channel,
+        clock,
+        instance,
+        app,
+        places,
+        commands,
+        values,
+        health,
+        window,
+        board,
+        people,
+        presence,
+        requests,
+        inclusions,
+    )

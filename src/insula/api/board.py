@@ -21,6 +21,9 @@ class StateBoard:
         self.rooms: dict[int, RoomRecord] = {}
         self.alerts: dict[str, Alert] = {}
         self.rights = -1
+        self.told: dict[int, int] = {}
+        """By account, when it was last told that its rights are to be looked up again, as a count of such."""
+        self.tellings = 0
         self.places = 0
         """Another number when a room has come, gone, or is on another floor."""
         self._channel = channel
@@ -54,10 +57,17 @@ class StateBoard:
                 self.alerts[alert.key] = alert
             case _ if kind == "alert":
                 self.alerts.pop(id_, None)
+            case None if id_.isdecimal() and kind == "rights":
+                self.person_changed(int(id_))
             case None if id_.isdecimal() and kind == "lease":
                 self.leases.pop(int(id_), None)
             case None if id_.isdecimal():
                 self.places += self.rooms.pop(int(id_), None) is not None
+
+    def person_changed(self, account: int) -> None:
+        """What is kept of that account in this process is to be looked up again."""
+        self.tellings += 1
+        self.told[account] = self.tellings
 
     async def until(self, true: Callable[[], bool]) -> bool:
         """Whether it becomes so within 2 s."""

@@ -8,6 +8,8 @@ InputError
     ├── Conflict    status 409
     ├── TooLarge    status 413
     ├── UnsupportedType  status 415
+    ├── Unprocessable  status 422
+    ├── ProviderFailed  status 424
     └── TooMany     status 429
 """
 
@@ -51,6 +53,16 @@ class TooLarge(RequestError):
 
 class UnsupportedType(RequestError):
     status = 415
+
+
+class Unprocessable(RequestError):
+    status = 422
+
+
+class ProviderFailed(RequestError):
+    """Who was to say who somebody is does not answer, or nonsense: not ours, and later it may."""
+
+    status = 424
 
 
 class TooMany(RequestError):

@@ -11,16 +11,15 @@ from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
 from insula.access.rights import Level
-from insula.api.access import answers, may, need, needs
+from insula.api.access import answers, made_by, may, need, needs
 from insula.api.asking import Asked, signed_of
 from insula.api.commands import Commands
 from insula.api.errors import NotFound, RequestError, Unauthorized
 from insula.api.places import Places
 from insula.api.problems import legacy_failure
 from insula.api.values import LastValues
-from insula.building.freshness import why_stale
 from insula.clock import Clock
-from insula.messages import Command, CommandResult, DeviceRecord, Origin
+from insula.messages import Command, CommandResult, DeviceRecord
 from insula.points import role
 from insula.store.beacons import BeaconRow
 from insula.store.engine import Store
@@ -84,7 +83,7 @@ def legacy_router(api: LegacyApi) -> Router:
         before_request=_refuse_twice,
         exception_handlers={Exception: legacy_failure},
         tags=["2020"],
-        opt=needs("nothing" if api.open_to_all else "rooms", 404),
+        opt=needs("nothing" if api.open_to_all else "rooms", 404, guests=True),
     )
 
 
@@ -165,7 +164,7 @@ async def _drive(
         raise NotFound(f"room {room.room_number} has nothing with a {points[-1]}")
     switches = [target for target in targets if target[1] == "switch"]
     others = [target for target in targets if target[1] != "switch"]
-    origin = Origin(kind="user", name=request.user.name if request.user is not None else "")
+    origin = made_by(request)
     outcomes = await api.commands.drive(others, value, origin) if others else []
     outcomes += await api.commands.drive(switches, float(value > 0), origin) if switches else []
     return _answer(outcomes, [device for device, _ in others + switches])
@@ -205,17 +204,10 @@ def _value(api: LegacyApi, room: BeaconRow, point: str) -> float:
     devices = [device for device in api.places.devices(room) if device.point(point)]
     if not devices:
         raise NotFound(f"room {room.room_number} has nothing with a {point}")
-    readings = list(api.values.of(devices, point))
-    stale = [(reading, why_stale(reading, api.clock.now())) for reading in readings]
-    fresh = [reading.value for reading, why in stale if not why]
-    if not fresh:
-        whys = [why for _, why in stale if why] or ["it has not reported since the start"]
-        raise NotFound(f"room {room.room_number} has no fresh {point}: {'; '.join(whys)}")
-    return _number(point, max(fresh) if role(point).average == "any" else sum(fresh) / len(fresh))
-
-
-def _number(point: str, value: float) -> float:
-    return int(role(point).clean(value)) if role(point).whole else round(value, 3)
+    value, why = api.values.mean(devices, role(point), api.clock.now())
+    if value is None:
+        raise NotFound(f"room {room.room_number} has no fresh {point}: {why}")
+    return int(value) if role(point).whole else value
 
 
 def _average(api: LegacyApi, route: str, point: str) -> HTTPRouteHandler:

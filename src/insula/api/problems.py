@@ -45,7 +45,7 @@ KINDS: Mapping[int, Kind] = {
     413: Kind("too-large", "Too large", "The body has more bytes than are taken."),
     415: Kind("media-type", "Unsupported media type", "The body is not of a type that this address reads."),
     422: Kind("invalid", "Invalid body", "JSON, but not what is wanted; `errors` has a pointer to each fault."),
-    424: Kind("failed", "Failed", "The field bus did not take the command."),
+    424: Kind("failed", "Failed", "The field bus did not take the command; or a provider of sign-in is away."),
     429: Kind("too-many", "Too many requests", "Try again after `retry_after_s` seconds: header Retry-After."),
     500: Kind("internal", "Internal error", "An error of Insula's own. `id` is in its log, with all that is known."),
     503: Kind("unavailable", "Unavailable", "Something that is needed is away: the database, the bus, a gateway."),

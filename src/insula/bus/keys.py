@@ -35,6 +35,11 @@ STATE_TYPES: dict[str, type[StateValue]] = {
 """The part of a key before its first ``/`` tells the type of its value."""
 
 
+def rights_key(account: int) -> str:
+    """Of one account. It holds nothing: a tombstone says that what is kept of that account is to be looked up again."""
+    return f"rights/{account}"
+
+
 def lease_key(device_id: int) -> str:
     return f"lease/{device_id}"
 
