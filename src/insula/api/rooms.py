@@ -130,7 +130,7 @@ class Rooms:
         return room
 
     def devices(self, room: RoomRecord) -> list[DeviceRecord]:
-        return sorted(self._channel.devices.in_room(room.room_id), key=lambda device: device.device_id)
+        return self._channel.devices.in_room(room.room_id)
 
     def located(self, room: RoomRecord) -> Located:
         return self._places.located.get(room.room_id, NOWHERE)
