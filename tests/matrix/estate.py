@@ -87,11 +87,6 @@ class EstateDevice:
         """One that it has."""
         return POINTS[self.kind]
 
-    @property
-    def drives(self) -> str:
-        """A point that can be commanded; a sensor's is none, and asks nothing of the bus."""
-        return self.point
-
 
 def building_file() -> str:
     lines = [_HEAD]

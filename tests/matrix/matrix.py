@@ -153,11 +153,12 @@ class Matrix:
     # --- which rooms for whom
 
     def sample(self, one: Asker, chance: random.Random) -> list[EstateRoom]:
-        """One room of each level that the asker has anywhere, and one of none."""
+        """Rooms of two of the levels that the asker has anywhere, none being one of them."""
         by_level: dict[str, list[EstateRoom]] = {}
         for room in self.rooms:
             by_level.setdefault(one.levels.get(room.id, "nothing"), []).append(room)
-        return [chance.choice(found) for _, found in sorted(by_level.items())]
+        levels = chance.sample(sorted(by_level), min(2, len(by_level)))
+        return [chance.choice(by_level[level]) for level in levels]
 
 
 def routes_of(app: Any) -> set[str]:

@@ -166,7 +166,11 @@ _V1: dict[str, Call] = {
     "POST /tokens": Own(),
     "DELETE /tokens/{id}": Own({"id": 1_000_000}),
     "GET /commands": Listed({"limit": 1000}, shows=_radiator),
-    "POST /commands": OfDevice("drive", body=lambda device: {"device": device.id, "point": device.drives, "value": 40}),
+    "POST /commands": OfDevice(
+        "drive",
+        body=lambda device: {"device": device.id, "point": device.point, "value": 40},
+        otherwise=frozenset({400}),
+    ),
     "GET /places": Listed(shows=_number),
     "GET /rooms": Listed({"limit": 1000}, shows=_number),
     "GET /rooms/{room_id}": InRoom("see", path=lambda room: {"room_id": room.id}),
