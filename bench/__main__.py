@@ -15,6 +15,7 @@ from bench import (
     comfort_week,
     interface_restart,
     kafka_rule,
+    latest,
     lag_10k_rooms,
     memory,
     reading_to_command,
