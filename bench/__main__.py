@@ -16,6 +16,7 @@ from bench import (
     interface_restart,
     kafka_rule,
     lag_10k_rooms,
+    latest,
     memory,
     reading_to_command,
     recorder_rows,
@@ -34,6 +35,7 @@ MEASUREMENTS: dict[str, Callable[[], dict[str, float]]] = {
     "a winter week under each rule set and a thermostat": comfort_week.measure,
     "the demo starts": start.measure,
     "request and report to telegram": at_the_wire.measure,
+    "the latest value and the mean of three hours, with many rows": latest.measure,
     "the interfaces are killed and come back": interface_restart.measure,
     "one of three brokers is killed": broker_failover.measure,
     "a reading to a rule's command over Kafka, and a bare process": kafka_rule.measure,
@@ -56,6 +58,8 @@ LIMITS = {
     "energy_vs_pi": 0.9,
     "discomfort_vs_pi": 1.0,
     "later_start_s": 3,
+    "latest_10M_vs_10k": 1.1,
+    "avg_10M_p99_ms": 10,
     "interfaces_back_max_s": 2,
     "broker_failover_s": 3,
     "kafka_rule_p50_vs_echo": 1.25,
@@ -68,6 +72,8 @@ LIMITS = {
 }
 """At most so much."""
 GOALS = {
+    "latest_rps_16": 8_000,
+    "latest_vs_bare_route": 0.75,
     "recorder_sqlite_rows_s": 50_000,
     "recorder_mariadb_rows_s": 40_000,
     "recorder_sqlite_vs_bare": 0.5,

@@ -42,12 +42,13 @@ async def ask(
     sent = b"" if body is None else json.dumps(body).encode()
     all_headers = {"host": "insula", "content-type": "application/json", "content-length": str(len(sent)), **headers}
     answer, waiting = Answer(0, b"", b""), [{"type": "http.request", "body": sent, "more_body": False}]
+    over = asyncio.Event()
     scope = _scope("http", path, all_headers, query) | {"method": method}
 
     async def receive() -> dict[str, Any]:
         if waiting:
             return waiting.pop()
-        await asyncio.Event().wait()
+        await over.wait()
         return {"type": "http.disconnect"}
 
     async def send(message: Mapping[str, Any]) -> None:
@@ -56,6 +57,8 @@ async def ask(
             answer.headers = b"\n".join(name + b": " + value for name, value in message["headers"])
         else:
             answer.body += message.get("body", b"")
+            if not message.get("more_body"):
+                over.set()
 
     await app(scope, receive, send)
     return answer

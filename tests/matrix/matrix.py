@@ -88,11 +88,10 @@ class Matrix:
     async def _of(self, one: Asker, room: EstateRoom, name: str, call: Of[Thing], thing: Thing) -> None:
         method, path = name.split()
         body = None if call.body is None else call.body(thing)
-        late = call.acts and one.may(call.level, room.id)
         where = filled(path, call.path(thing))
-        if late:
+        if call.acts and one.may(call.level, room.id):
             self.drivers[room.id].add(one.name)
-        answer = await self._ask(one, method, where, query=call.query(thing), body=body, late=late)
+        answer = await self._ask(one, method, where, query=call.query(thing), body=body, late=call.acts)
         self._in_room(one, room, name, call, answer)
 
     async def _ask(
@@ -154,11 +153,12 @@ class Matrix:
     # --- which rooms for whom
 
     def sample(self, one: Asker, chance: random.Random) -> list[EstateRoom]:
-        """One room of each level that the asker has anywhere, and one of none."""
+        """Rooms of two of the levels that the asker has anywhere, none being one of them."""
         by_level: dict[str, list[EstateRoom]] = {}
         for room in self.rooms:
             by_level.setdefault(one.levels.get(room.id, "nothing"), []).append(room)
-        return [chance.choice(found) for _, found in sorted(by_level.items())]
+        levels = chance.sample(sorted(by_level), min(2, len(by_level)))
+        return [chance.choice(by_level[level]) for level in levels]
 
 
 def routes_of(app: Any) -> set[str]:

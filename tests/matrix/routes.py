@@ -101,6 +101,10 @@ def _percentage(room: EstateRoom) -> Said:
     return {**room.beacon, "percentage": "40"}
 
 
+def _room(room: EstateRoom) -> Said:
+    return {"number": room.number}
+
+
 def _number(room: EstateRoom) -> set[str]:
     return {str(room.number)}
 
@@ -174,6 +178,44 @@ _V1: dict[str, Call] = {
     "GET /tokens": Own(),
     "POST /tokens": Own(),
     "DELETE /tokens/{id}": Own({"id": 1_000_000}),
+    "GET /commands": Listed({"limit": 1000}, shows=_radiator),
+    "POST /commands": OfDevice(
+        "drive",
+        body=lambda device: {"device": device.id, "point": device.point, "value": 40},
+        otherwise=frozenset({400}),
+    ),
+    "GET /places": Listed(shows=_number),
+    "GET /rooms": Listed({"limit": 1000}, shows=_number),
+    "GET /rooms/{room_id}": InRoom("see", path=lambda room: {"room_id": room.id}),
+    "GET /rooms/{room_id}/values": InRoom("see", path=lambda room: {"room_id": room.id}),
+    "GET /devices": Listed({"limit": 1000}, shows=_devices),
+    "GET /devices/{device_id}": OfDevice("see", path=lambda device: {"device_id": device.id}),
+    "GET /devices/{device_id}/values": OfDevice("see", path=lambda device: {"device_id": device.id}),
+    "GET /history/export": OfDevice("see", query=lambda device: {"device": device.id, "point": device.point}),
+    "GET /statistics": InRoom("see", query=lambda room: {"room": room.number, "point": "temperature"}),
+    "GET /rooms/{number}/guests": InRoom("manage", path=_room),
+    "PUT /rooms/{number}/guests": InRoom("manage", path=_room, body=lambda _: {"allowed": True}),
+    "GET /rooms/{number}/guests/code.svg": InRoom("manage", path=_room),
+    "POST /rooms/{number}/guests/code": InRoom("manage", path=_room, otherwise=frozenset({201})),
+    "DELETE /rooms/{number}/guests": InRoom("manage", path=_room),
+    "POST /guests": Open(),
+    "GET /presence": Own(),
+    "DELETE /presence": Own(),
+    "PUT /presence": Own(),
+    "POST /presence/nonce": Own(),
+    "GET /openid": Open(),
+    "GET /openid/{provider}": Open({"provider": "none"}),
+    "GET /openid/{provider}/callback": Open({"provider": "none"}),
+    "POST /openid/{provider}/link": Own({"provider": "none"}),
+    **dict.fromkeys(
+        (
+            "GET /zwave/{gateway}/inclusion",
+            "POST /zwave/{gateway}/inclusion",
+            "POST /zwave/{gateway}/inclusion/pin",
+            "DELETE /zwave/{gateway}/inclusion",
+        ),
+        Wide("manage", {"gateway": "none"}),
+    ),
     **dict.fromkeys(("GET /users", "POST /users", "GET /teams", "GET /rights", "POST /rights", "GET /audit"), Admins()),
     **dict.fromkeys(
         ("PATCH /users/{name}", "DELETE /users/{name}", "PUT /teams/{name}", "DELETE /teams/{name}"),

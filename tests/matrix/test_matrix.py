@@ -18,8 +18,7 @@ async def it(tmp_path: Path) -> AsyncIterator[Matrix]:
 
 
 async def test_nobody_sees_or_does_more_than_they_may_nor_less(it: Matrix) -> None:
-    """Each asks for every route of no room, and of rooms for one of each level that they have; all of it, for every
-    device, is in `make chaos`."""
+    """Each asks for every route of no room, and of rooms for some of each level that there is."""
     found = routes_of(it.home.api.app)
     assert found - set(ROUTES) == set(), "say in tests/matrix/routes.py how these are called"
     assert set(ROUTES) - found == set(), "these are no more"

@@ -11,7 +11,7 @@ from litestar.datastructures import State
 from litestar.types import ASGIApp
 
 from insula.access.presence import PresenceLimits
-from insula.api.access import guard, needs
+from insula.api.access import Guarding, needs
 from insula.api.alerts import AlertBoard, alert_routes
 from insula.api.application import Application
 from insula.api.asking import Asking
@@ -167,8 +167,7 @@ def create_api(
         route_handlers=[legacy, modern, health_route(health), metrics_route(metrics, metrics_readers), docs_router()],
         openapi_config=openapi_config(),
         exception_handlers={Exception: problem},
-        middleware=[partial(Asking, people=people)],
-        guards=[guard],
+        middleware=[partial(Asking, people=people), Guarding],
         logging_config=None,
         state=State({"public_url": public_url}),
     )

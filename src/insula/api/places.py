@@ -54,4 +54,4 @@ class Places:
         """Raises Unavailable while the building's devices are not yet known: a room would seem to be empty."""
         if not self._channel.devices.known:
             raise Unavailable("the building's devices are not yet known: the directory tells them")
-        return sorted(self._channel.devices.in_room(room.room_id), key=lambda device: device.device_id)
+        return self._channel.devices.in_room(room.room_id)

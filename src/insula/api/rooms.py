@@ -120,7 +120,7 @@ class Rooms:
         raise NotFound(missing)
 
     def devices(self, room: RoomRecord) -> list[DeviceRecord]:
-        return sorted(self._channel.devices.in_room(room.room_id), key=lambda device: device.device_id)
+        return self._channel.devices.in_room(room.room_id)
 
     def located(self, room: RoomRecord) -> Located:
         return self._places.located.get(room.room_id, NOWHERE)

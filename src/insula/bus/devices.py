@@ -18,6 +18,7 @@ class DeviceIndex:
         self._points: dict[int, frozenset[str]] = {}
         self._knx: dict[tuple[str, int, int], DeviceRecord] = {}
         self._zwave: dict[int, DeviceRecord] = {}
+        self._rooms: dict[int, list[DeviceRecord]] | None = None
         self._listeners: list[Callable[[], None]] = []
         self._complete = asyncio.Event()
 
@@ -57,7 +58,12 @@ class DeviceIndex:
             raise UnknownDevice(f"no Z-Wave node {node_id}") from None
 
     def in_room(self, room_id: int) -> list[DeviceRecord]:
-        return [device for device in self._by_id.values() if device.room_id == room_id]
+        """By id."""
+        if self._rooms is None:
+            self._rooms = {}
+            for _, device in sorted(self._by_id.items()):
+                self._rooms.setdefault(device.room_id, []).append(device)
+        return list(self._rooms.get(room_id, ()))
 
     def of_gateway(self, gateway_id: str) -> list[DeviceRecord]:
         return [device for device in self._by_id.values() if device.gateway_id == gateway_id]
@@ -80,6 +86,7 @@ class DeviceIndex:
 
     def _forget_names(self, device_id: int) -> None:
         self.version += 1
+        self._rooms = None
         old = self._by_id.get(device_id)
         if old is None:
             return
