@@ -198,9 +198,12 @@ async def run_parts(settings: Settings, parts: Collection[str], ready: Callable[
 
 def _api(at: Installation) -> Part:
     from insula.api.app import create_api
+    from insula.api.live.door import Limits
 
-    is_open = at.settings.legacy_routes == "open"
-    return ApiServer(at, create_api(at.channel, at.store, at.clock, at.instance, open_legacy=is_open))
+    is_open, of = at.settings.legacy_routes == "open", at.settings.api
+    live = Limits(of.live_per_person, of.live_per_address)
+    api = create_api(at.channel, at.store, at.clock, at.instance, open_legacy=is_open, live=live, origins=of.origins)
+    return ApiServer(at, api)
 
 
 @dataclass

@@ -25,6 +25,9 @@ from insula.api.health import HealthBoard, health_route
 from insula.api.history import history_route
 from insula.api.leases import lease_routes
 from insula.api.legacy import LegacyApi, legacy_router
+from insula.api.live.door import Limits, live_route
+from insula.api.live.picture import Picture
+from insula.api.live.stream import Stream
 from insula.api.people import People
 from insula.api.places import Places
 from insula.api.problems import problem
@@ -56,12 +59,13 @@ class Api:
     window: BusWindow
     board: StateBoard
     people: People
+    live: Stream
 
     async def run(self) -> None:
         """Follow the bus, for ever; the beacons are to be loaded before (``places.load``). The streams end with it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for part in (self.places, self.commands, self.values, self.health, self.board):
+                for part in (self.places, self.commands, self.values, self.health, self.board, self.live):
                     name = f"api {type(part).__name__}"
                     tasks.create_task(begin_again(name, part.run, self.clock), name=name)
                 tasks.create_task(tell_health(self.channel, self.clock, self._health))
@@ -72,8 +76,18 @@ class Api:
         return Health(part="api", instance=self.instance, at=self.clock.real())
 
 
-def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1", *, open_legacy: bool = False) -> Api:
-    """``instance``: its name in /health; ``open_legacy``: the routes of 2020 answer to everybody, as in 2020."""
+def create_api(
+    channel: Channel,
+    store: Store,
+    clock: Clock,
+    instance: str = "1",
+    *,
+    open_legacy: bool = False,
+    live: Limits | None = None,
+    origins: frozenset[str] = frozenset(),
+) -> Api:
+    """``instance``: its name in /health; ``open_legacy``: the routes of 2020 answer to everybody, as in 2020;
+    ``live``: of the live stream, which pages of ``origins`` may open too."""
     places, commands = Places(store, channel), Commands(channel, clock)
     values = LastValues(channel, clock, commands.saw)
     health, window = HealthBoard(channel, clock), BusWindow(channel)
@@ -82,6 +96,8 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
     people = People(store, board, clock)
     changing = Changing(store, people, clock)
     devices = DeviceHealth(channel, values, health, alerts, clock)
+    stream = Stream(Picture(channel.devices, values, board, health), people, commands, clock)
+    stream.listen(values, board, channel.devices)
     legacy = legacy_router(LegacyApi(places, commands, values, store, clock, open_to_all=open_legacy))
     modern = Router(
         path="/api/v1",
@@ -98,6 +114,7 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
             *team_routes(changing),
             *right_routes(changing),
             audit_route(changing),
+            live_route(stream, live or Limits()),
             Router("/bus", route_handlers=bus_routes(channel, window), opt=needs("admin")),
             Router("/rules", route_handlers=rule_routes(store, clock), opt=needs("manage everything")),
         ],
@@ -111,11 +128,11 @@ def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1"
             openapi_router=Router("/schema", route_handlers=[], opt=needs("nothing")),
         ),
         exception_handlers={Exception: problem},
-        middleware=[partial(Asking, people=people)],
+        middleware=[partial(Asking, people=people, origins=origins)],
         guards=[guard],
         logging_config=None,
     )
-    return Api(channel, clock, instance, app, places, commands, values, health, window, board, people)
+    return Api(channel, clock, instance, app, places, commands, values, health, window, board, people, stream)
 
 
 def _command_route(commands: Commands, channel: Channel) -> Any:

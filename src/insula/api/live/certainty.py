@@ -60,8 +60,9 @@ class Certainty:
     async def _check(self, client: Client) -> None:
         version, now = self._people.version, self._clock.real()
         signed = await self._people.again(client.signed)
-        if version != self._people.version or self._waiting.pop(client, self) is self:
+        if version != self._people.version or client not in self._waiting:
             return
+        del self._waiting[client]
         if signed is not None:
             client.signed, client.sure = signed, True
             client.look_at = min(signed.until, now + self._random.randint(*AGAIN_MS))

@@ -29,9 +29,7 @@ class Moment:
         """ms, real time."""
         return self._times[0]
 
-    def changes(
-        self, keys: Iterable[Key], audience: Audience, *, after: int, results: Collection[bytes] = ()
-    ) -> str:
+    def changes(self, keys: Iterable[Key], audience: Audience, *, after: int, results: Collection[bytes] = ()) -> str:
         """What these are now; of what is not there, or in a room that the audience does not see, that it is gone."""
         found = [(key, self._entry(key, audience)) for key in keys]
         there = joined((key, data) for key, data in found if data is not None)
