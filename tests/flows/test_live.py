@@ -69,7 +69,7 @@ async def test_leases_modes_and_the_results_of_ones_own_commands(it: Door, url: 
             await live.next()
         (result,) = live.results
         assert (result["outcome"], result["value"], result["point"]) == ("done", 35, "valve")
-        json(await admin.put("/mode", json={"mode": "observe", "room": 1}))
+        json(await going_on(it.home.clock, admin.put("/mode", json={"mode": "observe", "room": 1})))
         await live.until(f"room/{await it.room_id(1)}", mode="observe")
         await other.until(f"room/{await it.room_id(1)}", mode="observe")
         assert other.results == []
