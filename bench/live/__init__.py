@@ -32,7 +32,6 @@ def measure() -> dict[str, float]:
         "live_1000_p50_ms": percentile(latencies, 0.5),
         "live_1000_p99_ms": percentile(latencies, 0.99),
         "live_1000_changes_s": len(latencies) / MEASURED_S,
-        "live_1000_silent": sum(load["silent"] for load in found),
         "live_1000_resyncs": sum(load["resyncs"] for load in found),
     }
 

@@ -19,7 +19,8 @@ from insula.clock import SystemClock
 from insula.directory.directory import Directory
 from insula.garbage import search_seldom
 from insula.http import listen, serve
-from insula.logs import set_up
+from insula.logs import configure
+from insula.settings import LogSettings
 from insula.store.accounts import add_account
 from insula.store.building import import_plan
 from insula.store.engine import Store
@@ -61,6 +62,7 @@ def _now() -> int:
 
 
 async def main(folder: str, clients: int, screens: int) -> None:
+    configure(LogSettings(level="warning"))
     clock, store = SystemClock(), Store(f"sqlite:///{folder}/insula.db")
     await store.start()
     await import_plan(store, plan(ROOMS))

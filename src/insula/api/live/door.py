@@ -17,12 +17,11 @@ from litestar.types import ASGIApp, Message, Receive, Scope, Send
 from insula.access.rights import Person
 from insula.api.access import needs
 from insula.api.asking import Asked, origin_of, signed_of
-from insula.api.errors import RequestError, TooMany
+from insula.api.errors import RequestError, TooMany, Unauthorized
 from insula.api.live.client import Client
 from insula.api.live.frames import narrow_of, read_narrow
 from insula.api.live.stream import Stream
 from insula.api.people import Signed
-from insula.errors import InputError, Unavailable
 
 log = structlog.get_logger("insula.api")
 
@@ -49,26 +48,25 @@ class Limits:
             raise TooMany("too many live streams are open from your address")
 
 
-class Refusing:
-    """ASGI: what fails before the WebSocket is accepted is answered as a request would be."""
+class SignedIn:
+    """ASGI, before the guards: theirs is no HTTP answer to a WebSocket, this is."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        try:
+        if scope["auth"] is None:
+            await _refuse(scope, send, Unauthorized("sign in first"))
+        else:
             await self._app(scope, receive, send)
-        except InputError as error:
-            await _refuse(scope, send, error.status if isinstance(error, RequestError) else 400, str(error))
-        except Unavailable as error:
-            await _refuse(scope, send, 503, str(error))
 
 
-async def _refuse(scope: Scope, send: Send, status: int, text: str) -> None:
-    body = {"type": "about:blank", "title": text, "status": status, "instance": scope["path"]}
+async def _refuse(scope: Scope, send: Send, error: RequestError) -> None:
+    """As a request would be, before the WebSocket is accepted."""
+    body = {"type": "about:blank", "title": str(error), "status": error.status, "instance": scope["path"]}
     start = {
         "type": "websocket.http.response.start",
-        "status": status,
+        "status": error.status,
         "headers": [(b"content-type", b"application/problem+json")],
     }
     await send(cast(Message, start))
@@ -76,12 +74,13 @@ async def _refuse(scope: Scope, send: Send, status: int, text: str) -> None:
 
 
 def live_route(stream: Stream, limits: Limits) -> WebsocketRouteHandler:
-    @websocket("/live", opt=needs("rooms"), middleware=[Refusing])
+    @websocket("/live", opt=needs("rooms"), middleware=[SignedIn])
     async def live(socket: Socket) -> None:
-        request, query = cast(Asked, socket), socket.query_params
-        signed, address = signed_of(request), origin_of(request).address
-        limits.check(signed, address, stream.clients)
-        client = Client(signed, address, narrow_of(query.get("rooms"), query.get("buildings")))
+        try:
+            client = _admitted(socket, stream, limits)
+        except RequestError as error:
+            await _refuse(socket.scope, socket.send, error)
+            return
         stream.join(client)
         try:
             await socket.accept()
@@ -90,6 +89,14 @@ def live_route(stream: Stream, limits: Limits) -> WebsocketRouteHandler:
             stream.leave(client)
 
     return live
+
+
+def _admitted(socket: Socket, stream: Stream, limits: Limits) -> Client:
+    """Raises RequestError, TooMany."""
+    request, query = cast(Asked, socket), socket.query_params
+    signed, address = signed_of(request), origin_of(request).address
+    limits.check(signed, address, stream.clients)
+    return Client(signed, address, narrow_of(query.get("rooms"), query.get("buildings")))
 
 
 async def _serve(socket: Socket, client: Client, stream: Stream) -> None:
