@@ -17,21 +17,13 @@ from insula.http import listen, serve
 
 
 @dataclass
-class Follower:
+class Told:
     """``state`` is what the messages so far make of it."""
 
-    socket: ClientConnection
-    clock: ManualClock
     state: dict[str, Any] = field(default_factory=dict)
     results: list[dict[str, Any]] = field(default_factory=list)
     seq: int = 0
     kinds: list[str] = field(default_factory=list)
-
-    async def next(self) -> dict[str, Any]:
-        """The next message; the clock goes on meanwhile."""
-        message: dict[str, Any] = json.loads(await going_on(self.clock, self.socket.recv()))
-        self.take(message)
-        return message
 
     def take(self, message: dict[str, Any]) -> None:
         kind, seq = message["type"], message["seq"]
@@ -47,6 +39,20 @@ class Follower:
         self.results += message["results"]
         self.seq = seq
         self.kinds.append(kind)
+
+
+@dataclass
+class Follower(Told):
+    """Over a real WebSocket."""
+
+    socket: ClientConnection = field(kw_only=True)
+    clock: ManualClock = field(kw_only=True)
+
+    async def next(self) -> dict[str, Any]:
+        """The next message; the clock goes on meanwhile."""
+        message: dict[str, Any] = json.loads(await going_on(self.clock, self.socket.recv()))
+        self.take(message)
+        return message
 
     async def until(self, key: str, **wanted: object) -> dict[str, Any]:
         """The entry under this key, once it is like that."""
@@ -94,6 +100,6 @@ async def following(
     opening = connect(url, additional_headers={**cookie, **headers}, proxy=None, ping_interval=None)
     socket = await going_on(clock, opening)
     try:
-        yield Follower(socket, clock)
+        yield Follower(socket=socket, clock=clock)
     finally:
         await going_on(clock, socket.close())

@@ -3,19 +3,29 @@
 import asyncio
 from collections.abc import Callable, Iterable
 from random import Random
+from typing import Protocol
 
 from insula.api.live.client import Client
-from insula.api.people import People, Signed
+from insula.api.people import Signed
 from insula.clock import Clock
 
 AGAIN_MS = (20_000, 50_000)
 """Between two look-ups of a client when nobody says that rights have changed; drawn, so that not all come at once."""
 
 
+class Knowing(Protocol):
+    """Who knows whose a session or a token is (api/people.py)."""
+
+    @property
+    def version(self) -> tuple[int, int]: ...
+
+    async def again(self, signed: Signed) -> Signed | None: ...
+
+
 class Certainty:
     """A client that is in doubt is told nothing. ``known`` is called with what was found; None: signed out."""
 
-    def __init__(self, people: People, clock: Clock, known: Callable[[Client, Signed | None], None]) -> None:
+    def __init__(self, people: Knowing, clock: Clock, known: Callable[[Client, Signed | None], None]) -> None:
         self._people = people
         self._clock = clock
         self._known = known

@@ -87,6 +87,11 @@ class Client:
         self.results.clear()
         self.picture, self.why = False, None
 
+    @property
+    def idle(self) -> bool:
+        """Nothing is on its way."""
+        return self._message is None
+
     async def message(self) -> str:
         """The next one; ``sent`` is to be called when it is out."""
         await self._given.wait()

@@ -9,11 +9,11 @@ import asyncio
 from insula.api.board import StateBoard
 from insula.api.commands import Commands
 from insula.api.live.audiences import Audiences
-from insula.api.live.certainty import Certainty
+from insula.api.live.certainty import Certainty, Knowing
 from insula.api.live.client import Audience, Client
 from insula.api.live.moment import Moment
 from insula.api.live.picture import HEALTH, Key, Picture, looks_other, outcome
-from insula.api.people import People, Signed
+from insula.api.people import Signed
 from insula.api.values import LastValues
 from insula.bus.devices import DeviceIndex
 from insula.clock import Clock
@@ -31,7 +31,7 @@ SIGNED_OUT = 4401
 class Stream:
     """All clients of this process. What happens between two awaits is of one moment."""
 
-    def __init__(self, picture: Picture, people: People, commands: Commands, clock: Clock) -> None:
+    def __init__(self, picture: Picture, people: Knowing, commands: Commands, clock: Clock) -> None:
         self.clients: set[Client] = set()
         self._picture = picture
         self._commands = commands
