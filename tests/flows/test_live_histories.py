@@ -124,6 +124,11 @@ class Building:
             await settle(8)
         await self.clock.advance(GATHER_S)
 
+    async def agree(self) -> None:
+        await self.quiet()
+        for one in self.watched:
+            assert one.told.state == self.to_see(one.client)
+
     def to_see(self, client: Client) -> dict[str, Any]:
         rooms = self.people.may
         if client.narrow.rooms is not None:
@@ -176,6 +181,7 @@ steps = st.one_of(
     st.tuples(st.just("comes"), st.none() | some_rooms),
     st.tuples(st.just("goes"), st.integers(0, 2)),
     st.tuples(st.just("reads"), st.integers(0, 2)),
+    st.tuples(st.just("all read")),
     st.tuples(st.just("time"), st.sampled_from([0.05, 0.1, 1.0, 11.0])),
 )
 
@@ -209,6 +215,8 @@ async def happen(it: Building, step: tuple[Any, ...]) -> None:
             it.people.may = rooms
             it.version += 1
             await it.say(RightsVersion(version=it.version))
+        case ("all read",):
+            await it.agree()
         case ("time", seconds):
             await it.clock.advance(seconds)
         case ("comes", rooms):
@@ -230,8 +238,8 @@ async def by_client(it: Building, watched: Watched, what: str, rooms: frozenset[
             it.watched.remove(watched)
 
 
-@settings(max_examples=60, deadline=None)
-@given(history=st.lists(steps, max_size=30), most=st.sampled_from([1, 3, 2_000]))
+@settings(max_examples=80, deadline=None)
+@given(history=st.lists(steps, min_size=12, max_size=60), most=st.sampled_from([1, 3, 2_000]))
 def test_what_was_told_makes_what_there_is(history: list[tuple[Any, ...]], most: int) -> None:
     asyncio.run(lived(history, most))
 
@@ -246,9 +254,7 @@ async def lived(history: list[tuple[Any, ...]], most: int) -> None:
                 await happen(it, step)
                 for one in it.watched:
                     assert len(one.client.owed) <= most
-            await it.quiet()
-            for one in it.watched:
-                assert one.told.state == it.to_see(one.client)
+            await it.agree()
     finally:
         live_client.MOST_OWED = kept
 
