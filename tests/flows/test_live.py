@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from litestar.routes import WebSocketRoute
 from websockets.exceptions import InvalidStatus
 
 from tests.flows.house import ROOM_1, console
@@ -140,6 +141,26 @@ async def test_a_client_narrows_to_rooms_and_buildings(it: Door, url: str) -> No
             while (await live.next())["type"] != "resync":
                 pass
             assert len([key for key in live.state if key.startswith("room/")]) == count, wish
+
+
+async def test_a_client_that_takes_nothing_is_told_all_when_it_does(it: Door, url: str) -> None:
+    """Its side of the connection is full: the others are told at once, and it what is so in the end."""
+    admin, key = await it.admin(), value_key(it, 1, "temperature")
+    async with following(url, it.home.clock, admin) as slow, following(url, it.home.clock, admin) as quick:
+        await slow.next()
+        slow.socket.transport.pause_reading()
+        for number in range(60):
+            await it.home.measure(1, "temperature", 18 + number / 8)
+            await quick.until(key, value=18 + number / 8)
+        slow.socket.transport.resume_reading()
+        await slow.until(key, value=18 + 59 / 8)
+        await quick.until("health")
+        assert slow.state["health"] == quick.state["health"]
+
+
+async def test_streams_say_what_they_need_like_every_route(it: Door) -> None:
+    streams = [route.route_handler for route in it.here.routes if isinstance(route, WebSocketRoute)]
+    assert [handler.opt.get("needs") for handler in streams] == ["rooms"]
 
 
 # --- who is not let in

@@ -43,6 +43,9 @@ from insula.messages import CommandResult, Health
 from insula.retry import begin_again
 from insula.store.engine import Store
 
+ABOUT = """Runs a smart building. What changes is told as it happens on a WebSocket, `/api/v1/live`: a snapshot of what
+one may see, then changes in order (docs/how-to/live.md has its messages and close codes)."""
+
 
 @dataclass(frozen=True, slots=True)
 class Api:
@@ -125,6 +128,7 @@ def create_api(
         openapi_config=OpenAPIConfig(
             title="Insula",
             version=__version__,
+            description=ABOUT,
             openapi_router=Router("/schema", route_handlers=[], opt=needs("nothing")),
         ),
         exception_handlers={Exception: problem},
