@@ -56,6 +56,15 @@ mariadb() { # Debian's server and client
     rm -f "$cache/mariadb.missing"
 }
 
+prometheus() { # promtool, of Debian's package
+    if ! command -v promtool >/dev/null && ! install prometheus; then
+        left_out prometheus "there is no promtool, and apt-get cannot bring it"
+        return
+    fi
+    touch "$cache/prometheus"
+    rm -f "$cache/prometheus.missing"
+}
+
 services=("$@")
-if [ "${#services[@]}" -eq 0 ]; then services=(kafka mariadb); fi
+if [ "${#services[@]}" -eq 0 ]; then services=(kafka mariadb prometheus); fi
 for service in "${services[@]}"; do "$service"; done

@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 
 import pytest
 import structlog
+from hypothesis import settings
 
 from insula.clock import ManualClock
 from insula.store.engine import Store
@@ -11,7 +12,9 @@ from tests.services import left_out
 from tests.services.kafka import Cluster, running
 
 pytest_plugins = ["tests.services.mariadb"]
-SERVICES = ("kafka", "mariadb")
+settings.register_profile("no time is asserted", deadline=None)
+settings.load_profile("no time is asserted")
+SERVICES = ("kafka", "mariadb", "prometheus")
 """Each is a marker of the tests that need it."""
 
 

@@ -2,6 +2,7 @@
 
 import re
 from pathlib import Path
+from typing import get_args, get_origin
 
 import msgspec
 import pytest
@@ -35,6 +36,8 @@ def setting_names() -> list[str]:
         section = field.type
         if isinstance(section, type) and issubclass(section, Section):
             names += [f"{field.name}.{inner.name}" for inner in msgspec.structs.fields(section)]
+        elif get_origin(section) is dict:
+            names += [f"{field.name}.NAME.{inner.name}" for inner in msgspec.structs.fields(get_args(section)[1])]
         else:
             names.append(field.name)
     return names

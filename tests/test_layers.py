@@ -18,6 +18,7 @@ MAY_IMPORT = {
     "logs": {"settings"},
     "http": {"errors"},
     "heartbeat": {"errors"},
+    "qr": set(),
     "retry": {"errors", "clock"},
     "bus": FOUNDATION,
     "building": FOUNDATION,
@@ -28,7 +29,7 @@ MAY_IMPORT = {
     "store": FOUNDATION | {"bus", "building", "access"},
     "recorder": FOUNDATION | {"bus", "building", "store"},
     "directory": FOUNDATION | {"bus", "building", "store"},
-    "api": FOUNDATION | {"access", "bus", "building", "store", "retry"},
+    "api": FOUNDATION | {"access", "bus", "building", "store", "retry", "qr"},
     "rehearsal": FOUNDATION | {"bus", "building", "controller", "store", "simulator"},
     "simulator": FOUNDATION | {"building", "http"},
 }

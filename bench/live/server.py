@@ -76,7 +76,7 @@ async def main(folder: str, clients: int, screens: int) -> None:
         tasks.create_task(channel.follow_devices())
         tasks.create_task(Directory(channel, store, clock, rules=load_ruleset).run())
         tasks.create_task(api.run())
-        tasks.create_task(serve(api.app, sock, ready.set))
+        tasks.create_task(serve(api.asgi, sock, ready.set))
         await ready.wait()
         await channel.devices.complete()
         traffic = Traffic(list(channel.devices))

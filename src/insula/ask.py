@@ -69,4 +69,4 @@ def _title(body: bytes) -> str:
         problem = json.loads(body)
     except ValueError:
         return ""
-    return str(problem.get("title", "")) if isinstance(problem, dict) else ""
+    return str(problem.get("detail") or problem.get("title", "")) if isinstance(problem, dict) else ""

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import structlog
+from msgspec.structs import asdict
 
 from insula.bus.channel import Channel
 from insula.bus.devices import DeviceIndex
@@ -26,6 +27,7 @@ from insula.retry import begin_again
 from insula.settings import Settings
 
 if TYPE_CHECKING:  # a part that needs no database, or no HTTP, loads nothing of it
+    from insula.api.provider import Provider
     from insula.store.engine import Store
 
 log = structlog.get_logger("insula")
@@ -197,13 +199,32 @@ async def run_parts(settings: Settings, parts: Collection[str], ready: Callable[
 
 
 def _api(at: Installation) -> Part:
+    from insula.access.presence import PresenceLimits
     from insula.api.app import create_api
     from insula.api.live.door import Limits
 
-    is_open, of = at.settings.legacy_routes == "open", at.settings.api
-    live = Limits(of.live_per_person, of.live_per_address)
-    api = create_api(at.channel, at.store, at.clock, at.instance, open_legacy=is_open, live=live, origins=of.origins)
+    settings, of = at.settings, at.settings.presence
+    api = create_api(
+        at.channel,
+        at.store,
+        at.clock,
+        at.instance,
+        open_legacy=settings.legacy_routes == "open",
+        metrics_readers=settings.api.metrics_readers,
+        limits=PresenceLimits(round(of.lease_s * 1000), round(of.guest_minutes * 60_000), of.audit_rooms),
+        providers=_providers(at) if settings.openid else (),
+        public_url=settings.api.public_url,
+        live=Limits(settings.api.live_per_person, settings.api.live_per_address),
+        origins=settings.api.origins,
+    )
     return ApiServer(at, api)
+
+
+def _providers(at: Installation) -> "list[Provider]":
+    from insula.api.provider import Provider, ProviderSettings
+
+    named = at.settings.openid.items()
+    return [Provider(ProviderSettings(name=name, **asdict(of)), at.clock) for name, of in named]
 
 
 @dataclass
@@ -224,7 +245,7 @@ class ApiServer:
         assert self.at.http is not None, "the API listens before its part is made"
         async with asyncio.TaskGroup() as tasks:
             tasks.create_task(self.api.run(), name="api")
-            tasks.create_task(serve(self.api.app, self.at.http, self.at.ready.set), name="http")
+            tasks.create_task(serve(self.api.asgi, self.at.http, self.at.ready.set), name="http")
 
     async def _first_admin(self) -> None:
         from insula.store.first_admin import first_admin

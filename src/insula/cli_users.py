@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from insula.access.rights import Place
     from insula.store.engine import Store
 
-user = App(name="user", help="Who may sign in: add, list, password, close, open, remove.")
+user = App(name="user", help="Who may sign in: add, list, password, link, unlink, close, open, remove.")
 right = App(name="right", help="Who may do what where: give, list, take.")
 
 Admin = Annotated[bool, Parameter(negative="", help="may do everything, everywhere")]
@@ -84,6 +84,33 @@ def close(name: str, *, data: DataFolder = None, settings: SettingsFile = None) 
 def open_(name: str, *, data: DataFolder = None, settings: SettingsFile = None) -> None:
     """An account that was closed can be used again."""
     _set_active(name, True, _settings(settings, data=data))
+
+
+@user.command
+def link(name: str, issuer: str, subject: str, *, data: DataFolder = None, settings: SettingsFile = None) -> None:
+    """The account is who this provider of OpenID Connect means by that subject; the audit says what was refused."""
+    _set_link(name, issuer, subject, _settings(settings, data=data))
+
+
+@user.command
+def unlink(name: str, *, data: DataFolder = None, settings: SettingsFile = None) -> None:
+    """Nobody signs in to the account by OpenID Connect any more; its sessions end."""
+    _set_link(name, None, None, _settings(settings, data=data))
+
+
+def _set_link(name: str, issuer: str | None, subject: str | None, settings: Settings) -> None:
+    from insula.store.accounts import get_account
+    from insula.store.openid import link_account
+    from insula.store.sessions import end_sessions
+
+    async def change(connection: "AsyncConnection") -> str:
+        account = await get_account(connection, name)
+        await link_account(connection, account.id, issuer, subject)
+        if issuer is None:
+            await end_sessions(connection, account.id)
+        return f"user {name} {'un' if issuer is None else ''}linked"
+
+    _change(settings, "user unlinked" if issuer is None else "user linked", name, change)
 
 
 @user.command

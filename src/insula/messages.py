@@ -24,7 +24,7 @@ CommandClass = Literal["safety", "service", "occupant", "schedule", "comfort", "
 GatewayOption = str | int | float | bool
 Text = Annotated[str, msgspec.Meta(max_length=255)]
 """What others send and we send on: a message about a message must not be larger than the bus takes."""
-OriginKind = Literal["user", "rule", "switch", "device", "simulator", "system", "unknown"]
+OriginKind = Literal["user", "guest", "rule", "switch", "device", "simulator", "system", "unknown"]
 
 RANK: dict[str, int] = {
     name: rank for rank, name in enumerate(("energy", "comfort", "schedule", "occupant", "service", "safety"))
@@ -47,7 +47,8 @@ class Origin(Message, frozen=True, kw_only=True):
     """Who made a message, and the id of what caused it.
 
     ``kind`` ``device``: it measured or reported by itself; ``switch``: somebody at the wall (``name`` is the KNX
-    individual address); ``unknown``: a program of 2020, which sends none of this: a person, by hand.
+    individual address); ``guest``: who came with a room's code (``name`` is the number of the visit); ``unknown``: a
+    program of 2020, which sends none of this: a person, by hand.
     """
 
     kind: OriginKind = "unknown"
@@ -56,7 +57,7 @@ class Origin(Message, frozen=True, kw_only=True):
 
     @property
     def by_hand(self) -> bool:
-        return self.kind in ("user", "switch", "unknown")
+        return self.kind in ("user", "guest", "switch", "unknown")
 
 
 class Reading(Message, frozen=True, kw_only=True):
@@ -298,14 +299,18 @@ class RightsVersion(Message, frozen=True, kw_only=True):
     version: int
 
 
-class LampLight(Message, frozen=True, kw_only=True):
-    """What the controller learned of a room's lamps: lux at the room's sensor a percent of lamp level.
+class Learned(Message, frozen=True, kw_only=True):
+    """What the controller learned of a room; None: not yet. ``lux_per_percent``: lux at the room's sensor a percent of
+    lamp level; ``closed_share``: of the daylight, that closed blinds let through (0-1); ``gain_k_h``: how fast the
+    room becomes warm (K an hour).
 
     Key ``learned/<room_id>`` on topic ``state``; so that a restart does not have to learn it again.
     """
 
     room_id: int
-    lux_per_percent: float
+    lux_per_percent: float | None = None
+    closed_share: float | None = None
+    gain_k_h: float | None = None
 
 
 class Health(Message, frozen=True, kw_only=True):
@@ -376,7 +381,7 @@ StateValue = (
     | BuildingSettings
     | RightsVersion
     | RoomRecord
-    | LampLight
+    | Learned
     | GatewayRecord
     | Health
     | Alert

@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 import msgspec
 
@@ -21,11 +22,15 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class ApiSettings(Section, frozen=True, kw_only=True):
-    """``live_...``: of the live stream: other origins (``https://wall.example.org``, separated by commas) whose pages
-    may open it by cookie, and how many one person and one address may have open in one process."""
+    """``public_url``: where browsers reach Insula, as ``https://insula.example``; empty: as each request says.
+    ``metrics_readers``: networks (``10.0.0.0/24,::1``) whose hosts read ``/metrics`` without signing in.
+    ``live_...``: of the live stream: other origins (``https://wall.example.org``, separated by commas) whose pages may
+    open it by cookie, and how many one person and one address may have open in one process."""
 
     host: str = "127.0.0.1"
     port: int = 8080
+    public_url: str = ""
+    metrics_readers: str = ""
     live_origins: str = ""
     live_per_person: Annotated[int, msgspec.Meta(ge=1)] = 20
     live_per_address: Annotated[int, msgspec.Meta(ge=1)] = 500
@@ -136,6 +141,15 @@ class HistorySettings(Section, frozen=True, kw_only=True):
         return {name.removesuffix("_days"): days for name, days in msgspec.structs.asdict(self).items()}
 
 
+class PresenceSettings(Section, frozen=True, kw_only=True):
+    """A right *while there* counts for ``lease_s`` after each report, a guest's visit lasts ``guest_minutes`` (real
+    time). ``audit_rooms``: the audit names the room of each presence, and so keeps who was where."""
+
+    lease_s: Annotated[float, msgspec.Meta(ge=10, le=3600)] = 300
+    guest_minutes: Annotated[float, msgspec.Meta(ge=1, le=1440)] = 120
+    audit_rooms: bool = False
+
+
 class AlertSettings(Section, frozen=True, kw_only=True):
     """Who is told of alerts, and when. Mail goes out when ``mail_to`` (addresses, separated by commas) is given, a POST
     when ``webhook_url`` is. ``throttle_s``: seconds between two messages on one way, at least; ``least``: what is less
@@ -165,11 +179,45 @@ class AlertSettings(Section, frozen=True, kw_only=True):
         return f"AlertSettings(mail_to={self.mail_to!r}, webhook={bool(self.webhook_url)})"
 
 
+class OpenIdSettings(Section, frozen=True, kw_only=True):
+    """A provider of OpenID Connect by which people sign in. ``button``: what stands on it; ``name_claim``: what a new
+    account is called after, and ``create_accounts``: whether a first sign-in makes one, without rights.
+    ``groups_claim``: where the ID token says what somebody belongs to; ``admin_group`` makes administrators (empty:
+    the provider has no say), ``teams`` (group -> team) members: given and taken at each sign-in."""
+
+    issuer: str
+    client_id: str
+    client_secret: str
+    button: str = ""
+    scopes: str = "openid profile"
+    name_claim: str = "preferred_username"
+    create_accounts: bool = False
+    groups_claim: str = "groups"
+    admin_group: str = ""
+    teams: dict[str, str] = {}
+
+    def __post_init__(self) -> None:
+        url = urlsplit(self.issuer)
+        if not (url.scheme == "https" or (url.scheme == "http" and url.hostname in LOOPBACK)) or not url.hostname:
+            raise ValueError(f"issuer: https://..., not {self.issuer!r}")
+        if not self.client_id or not self.client_secret or "openid" not in self.scopes.split():
+            raise ValueError("client_id and client_secret are needed, and openid among the scopes")
+
+    def __repr__(self) -> str:
+        """Without its secret."""
+        return f"OpenIdSettings(issuer={self.issuer!r}, client_id={self.client_id!r})"
+
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+OpenIdName = Annotated[str, msgspec.Meta(pattern="^[a-z0-9]{1,32}$")]
+
+
 class Settings(Section, frozen=True, kw_only=True):
     """``instance`` tells processes of the same part apart, in /health; empty: the host's name, or with the bus in
     memory ``1``. ``heartbeat``: a file that the process touches while it lives; empty: none. ``admin_password``: of the
     first administrator, whom a new installation makes; empty: one is thought up and said once. ``legacy_routes``:
-    ``open``: the 16 routes of 2020 drive and show every room for everybody who reaches the port, as in 2020."""
+    ``open``: the 16 routes of 2020 drive and show every room for everybody who reaches the port, as in 2020.
+    ``openid``: providers by which people sign in, by a name of the installation's own."""
 
     data: str = "data"
     instance: str = ""
@@ -183,7 +231,9 @@ class Settings(Section, frozen=True, kw_only=True):
     clock: ClockSettings = ClockSettings()
     recorder: RecorderSettings = RecorderSettings()
     history: HistorySettings = HistorySettings()
+    presence: PresenceSettings = PresenceSettings()
     alerts: AlertSettings = AlertSettings()
+    openid: dict[OpenIdName, OpenIdSettings] = {}
 
     def __repr__(self) -> str:
         """Without its secrets."""
@@ -228,11 +278,18 @@ def _from_environment(environment: Mapping[str, str]) -> dict[str, str]:
         if prefix in environment and not _is_section(section.type):
             found[section.name] = environment[prefix]
         if _is_section(section.type):
-            for field in msgspec.structs.fields(section.type):
-                name = f"{prefix}_{field.name.upper()}"
-                if name in environment:
-                    found[f"{section.name}.{field.name}"] = environment[name]
+            found |= _of_section(section.type, section.name, prefix, environment)
+    for name in {match[1] for key in environment if (match := _OPENID.match(key))}:
+        found |= _of_section(OpenIdSettings, f"openid.{name.lower()}", f"INSULA_OPENID_{name}", environment)
     return found
+
+
+_OPENID = re.compile(r"INSULA_OPENID_([A-Z0-9]+)_[A-Z_]+$")
+
+
+def _of_section(type_: type[Section], name: str, prefix: str, environment: Mapping[str, str]) -> dict[str, str]:
+    fields = {field.name: f"{prefix}_{field.name.upper()}" for field in msgspec.structs.fields(type_)}
+    return {f"{name}.{field}": environment[key] for field, key in fields.items() if key in environment}
 
 
 def _is_section(type_: Any) -> bool:
@@ -240,8 +297,10 @@ def _is_section(type_: Any) -> bool:
 
 
 def _put(values: dict[str, Any], name: str, value: object) -> None:
-    section, _, key = name.rpartition(".")
-    (values.setdefault(section, {}) if section else values)[key] = value
+    *sections, key = name.split(".")
+    for section in sections:
+        values = values.setdefault(section, {})
+    values[key] = value
 
 
 def _convert(values: Mapping[str, Any], source: str) -> Settings:

@@ -82,7 +82,7 @@ async def going_on(clock: ManualClock, work: Any) -> Any:
 async def served(api: Api) -> AsyncIterator[str]:
     """The address of a real server of this API."""
     sock, ready = listen("127.0.0.1", 0), asyncio.Event()
-    task = asyncio.create_task(serve(api.app, sock, ready.set))
+    task = asyncio.create_task(serve(api.asgi, sock, ready.set))
     await ready.wait()
     try:
         yield f"ws://127.0.0.1:{sock.getsockname()[1]}/api/v1/live"

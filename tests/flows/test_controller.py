@@ -23,7 +23,7 @@ from insula.messages import (
     CommandResult,
     Decision,
     Health,
-    LampLight,
+    Learned,
     Lease,
     Origin,
     Outcome,
@@ -406,7 +406,7 @@ async def test_what_cannot_be_dealt_with_is_passed_over(it: Flow, monkeypatch: p
 async def test_a_restart_knows_leases_rules_and_what_it_learned() -> None:
     async with flow(start=False) as it:
         held = Lease(device_id=RADIATOR, owner=ANNA, since=NOON, until=NOON + HOUR)
-        await it.send(held, LampLight(room_id=1, lux_per_percent=3.0), load_ruleset("2020"))
+        await it.send(held, Learned(room_id=1, lux_per_percent=3.0), load_ruleset("2020"))
         controller = it.start()
         await settle()
         await it.quiet(motion=1, valve=30, illuminance=400, level=90)
@@ -443,7 +443,7 @@ async def test_what_was_learned_is_published() -> None:
         for seconds in (5, 120):
             await it.clock.advance(seconds)
             await it.report("illuminance", 280)
-        assert it.take(LampLight) == [LampLight(room_id=1, lux_per_percent=3.0)]
+        assert it.take(Learned) == [Learned(room_id=1, lux_per_percent=3.0)]
         it.expect()
 
 

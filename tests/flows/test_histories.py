@@ -13,7 +13,7 @@ from tests.histories.steps import HISTORIES, History
 START = local("2026-03-11 12:00")
 
 
-@settings(max_examples=80, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=80, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 @given(HISTORIES)
 def test_any_history(history: History) -> None:
     """One winner, which is the one that a plain second opinion names; nothing to what a higher class holds; no stale

@@ -236,7 +236,7 @@ STEPS = st.lists(
 
 
 @given(steps=STEPS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=60, suppress_health_check=[HealthCheck.too_slow])
 def test_no_lease_outlives_its_end_whatever_happens(steps: list[tuple[str, int]]) -> None:
     """Clock steps, restarts, hands, coming and going: past its end by more than a second there is no lease."""
     asyncio.run(_live(steps))

@@ -73,9 +73,12 @@ class Somebody:
         await asyncio.sleep(0)
         return self.signed()
 
+    def holds(self, signed: Signed) -> bool:
+        return set(signed.levels) == self.may
+
     def signed(self) -> Signed:
         everywhere: Level | None = "see" if self.may == frozenset(ROOMS) else None
-        return Signed(Person(1, "anna"), "", True, 1 << 62, dict.fromkeys(self.may, "see"), everywhere)
+        return Signed(Person(1, "anna"), "", True, 1 << 62, dict.fromkeys(self.may, "see"), everywhere, 0)
 
 
 @dataclass

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from insula.access.attempts import PER_PAIR, WINDOW_MS
+from insula.access.presence import PresenceLimits
 from insula.api.app import Api, create_api
 from insula.clock import ManualClock, settle
 from insula.store.first_admin import first_admin
@@ -74,10 +75,11 @@ class Door:
 
 
 @asynccontextmanager
-async def door(folder: Path) -> AsyncIterator[Door]:
+async def door(folder: Path, limits: PresenceLimits | None = None) -> AsyncIterator[Door]:
+    """``limits``: of the other process."""
     async with house(folder, ManualClock()) as home:
         await first_admin(home.store, home.clock, ADMINS)
-        other = create_api(home.channel, home.store, home.clock, "2")
+        other = create_api(home.channel, home.store, home.clock, "2", limits=limits)
         running = asyncio.create_task(other.run())
         await settle(100)
         try:
@@ -114,7 +116,7 @@ async def test_a_session_holds_in_every_process_and_ends_in_all(it: Door) -> Non
     json(await admin.delete("/session"))
     await it.told()
     elsewhere.cookies.set("insula_session", cookie.value or "", domain="insula.local")
-    assert json(await elsewhere.get("/session"), 401)["title"] == "sign in first"
+    assert json(await elsewhere.get("/session"), 401)["detail"] == "sign in first"
 
 
 async def test_a_wrong_name_and_a_wrong_password_are_answered_alike(it: Door) -> None:
@@ -122,7 +124,7 @@ async def test_a_wrong_name_and_a_wrong_password_are_answered_alike(it: Door) ->
     wrong = [{"name": "admin", "password": "wrong"}, {"name": "nobody", "password": ADMINS}]
     answers = [await browser.post("/session", json=body) for body in wrong]
     assert {answer.status_code for answer in answers} == {401}
-    assert {answer.json()["title"] for answer in answers} == {"the name or the password is not right"}
+    assert {answer.json()["detail"] for answer in answers} == {"the name or the password is not right"}
 
 
 async def test_attempts_are_counted_over_all_processes_and_lock_nobody_else_out(it: Door) -> None:
@@ -271,7 +273,7 @@ async def test_one_administrator_is_left(it: Door) -> None:
         await admin.patch("/users/admin", json={"admin": False}),
         await admin.patch("/users/admin", json={"active": False}),
     ):
-        assert json(answer, 400)["title"] == "one administrator must be left"
+        assert json(answer, 400)["detail"] == "one administrator must be left"
     assert json(await admin.get("/session"))["admin"]
 
 
@@ -290,12 +292,12 @@ async def test_bad_input_is_said(it: Door) -> None:
             {"level": "see", "user": "admin", "room": 999},
             {"level": "see", "user": "admin", "floor": 4},
             {"level": "see", "user": "admin", "room": 1, "site": 1},
-            {"level": "own", "user": "admin", "room": 1},
         ],
     }
     for path, bodies in wrong.items():
         for body in bodies:
             json(await admin.post(path, json=body), 400)
+    json(await admin.post("/rights", json={"level": "own", "user": "admin", "room": 1}), 422)
     json(await admin.patch("/users/nobody", json={"admin": True}), 404)
     json(await admin.delete("/rights/99"), 404)
 

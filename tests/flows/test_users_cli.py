@@ -44,8 +44,13 @@ def test_an_account_from_its_making_to_its_end(insula: Run) -> None:
     assert insula("user", "close", "ben")[0] == "insula: one administrator must be left"
     assert insula("user", "list")[1] == "ben: administrator\n"
     assert insula("user", "remove", "nobody")[0] == "insula: there is no user 'nobody'"
+    assert insula("user", "link", "ben", "https://id.example", "subject 1")[1] == "user ben linked\n"
+    assert rows('SELECT issuer, subject FROM "Account"') == [("https://id.example", "subject 1")]
+    assert insula("user", "unlink", "ben")[1] == "user ben unlinked\n"
+    assert rows('SELECT issuer, subject FROM "Account"') == [(None, None)]
     said = [(action, target) for action, target in rows('SELECT action, target FROM "Audit" ORDER BY id')]
-    assert said == [("user added", "ben"), ("password", "ben")]
+    linked = [("user linked", "ben"), ("user unlinked", "ben")]
+    assert said == [("user added", "ben"), ("password", "ben"), *linked]
 
 
 @pytest.mark.usefixtures("typed")

@@ -199,7 +199,7 @@ class Life:
     def _start(self) -> None:
         self._instance += 1
         if self._broken:
-            self.judge.rules = ()  # which were in force before, nobody knows any more
+            self.judge.rules = None  # which were in force before, nobody knows any more: the set `safety` stands in
         self.judge.another_controller()
         controller = Controller(self.channel, self.clock, str(self._instance))
         self._controller = asyncio.create_task(controller.run())

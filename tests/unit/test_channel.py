@@ -11,7 +11,7 @@ from insula.bus.channel import END_OF_DEVICES, Channel, Received
 from insula.bus.memory import MemoryBus
 from insula.bus.port import Outgoing
 from insula.clock import ManualClock, settle
-from insula.messages import Command, LampLight
+from insula.messages import Command, Learned
 from tests.unit.devices import BLIND, DIMMER, RADIATOR, index
 
 
@@ -79,7 +79,7 @@ async def test_a_batch_of_undecodable_records_is_empty(channel: Channel) -> None
 
 
 async def test_what_was_learned_can_be_forgotten(channel: Channel) -> None:
-    learned = LampLight(room_id=1, lux_per_percent=2)
+    learned = Learned(room_id=1, lux_per_percent=2)
     await channel.send(learned)
     await channel.forget("state", "learned/1")
     reader = await channel.read(["state"], name="reader", start="beginning")

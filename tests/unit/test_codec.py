@@ -23,7 +23,7 @@ from insula.messages import (
     DeviceRecord,
     GatewayRecord,
     Health,
-    LampLight,
+    Learned,
     Lease,
     Origin,
     Reading,
@@ -338,7 +338,7 @@ STATE = {
     ),
     "settings/building": BuildingSettings(name="EPFL", time_zone="Europe/Zurich", latitude=46.5, longitude=6.6),
     "gateway/knx": GatewayRecord(id="knx", type="knx", default=True, options={"host": "127.0.0.1", "port": 3671}),
-    "learned/101": LampLight(room_id=101, lux_per_percent=0.0),
+    "learned/101": Learned(room_id=101, lux_per_percent=0.0, gain_k_h=1.5),
     "health/knx/1": Health(part="knx", instance="1", at=AT, status="degraded", why="no link", counters={"sent": 0.0}),
 }
 
@@ -421,7 +421,7 @@ messages = st.one_of(
         lost=st.lists(texts, max_size=3).map(tuple),
     ),
     st.builds(Lease, device_id=st.integers(0), owner=origins, class_=classes, reason=texts, since=times, until=times),
-    st.builds(LampLight, room_id=st.integers(0, 10**9), lux_per_percent=numbers),
+    st.builds(Learned, room_id=st.integers(0, 10**9), lux_per_percent=numbers, gain_k_h=st.none() | numbers),
     st.builds(Health, part=ids, instance=ids, at=times, why=texts, counters=st.dictionaries(texts, numbers)),
     st.sampled_from([*DEVICES, *STATE.values()]),
 )

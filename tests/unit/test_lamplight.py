@@ -265,7 +265,7 @@ def test_the_lamp_dimmed_by_hand() -> None:
         assert room.state.light.daylight < 20
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(
     lamp_lux=st.floats(0, 1000),
     daylight=st.floats(0, 20),

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from insula.access.rights import RANK, Level, Person, Place, Right, RoomPlace
+from insula.access.rights import RANK, Level, Person, Place, Right, RoomPlace, guest
 
 ROOM = RoomPlace(room=7, floor=2, building=3, site=1)
 COVERING = [Place(site=1), Place(building=3), Place(building=3, floor=2), Place(room=7)]
@@ -35,6 +35,22 @@ def test_the_highest_right_counts() -> None:
 def test_a_right_while_there_counts_while_there() -> None:
     anna = person(Right("see", Place(site=1)), Right("drive", Place(building=3), there=True))
     assert (anna.level(ROOM), anna.level(ROOM, there=True)) == ("see", "drive")
+
+
+def test_being_there_gives_what_does_not_stand_anyway() -> None:
+    there = Right("drive", Place(building=3), there=True)
+    assert person(there).while_there(ROOM) == "drive"
+    assert person(there, limit="see").while_there(ROOM) == "see"
+    for stands in (person(Right("drive", Place(room=7)), there), person(there, admin=True), person()):
+        assert stands.while_there(ROOM) is None
+
+
+def test_a_guest_drives_one_room_and_is_nobody_with_an_account() -> None:
+    visitor = guest(17, 7)
+    assert (visitor.level(ROOM), visitor.everywhere([(3, 1)])) == ("drive", None)
+    assert visitor.level(RoomPlace(room=8, floor=2, building=3, site=1)) is None
+    assert visitor.guest
+    assert not person(admin=True).guest
 
 
 def test_an_administrator_may_do_everything() -> None:

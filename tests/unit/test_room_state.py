@@ -7,7 +7,7 @@ from insula.building.named import value
 from insula.building.state import CONFIRM_MS, SETTLE_MS, RoomState, Target, near
 from insula.controller.leases import after_command, after_reading
 from insula.controller.rooms import Rooms
-from insula.messages import Command, DeviceRecord, LampLight, Origin
+from insula.messages import Command, DeviceRecord, Learned, Origin
 from tests.a_room import BLIND, HOUR, LAMP, MINUTE, NOON, PLACE, RADIATOR, SENSOR, devices, lease, points, reading, room
 
 FRESH = 30 * MINUTE
@@ -229,7 +229,7 @@ def test_what_was_known_before_the_devices() -> None:
     rooms = Rooms()
     held = lease(LAMP, NOON, NOON + HOUR)
     assert rooms.hold(held) is None
-    rooms.learn(LampLight(room_id=1, lux_per_percent=2.5))
+    rooms.learn(Learned(room_id=1, lux_per_percent=2.5))
     rooms.set_devices([*devices(1), *devices(2)])
     state = rooms.of_device(LAMP)
     assert state is rooms.get(1)
@@ -245,12 +245,26 @@ def test_what_is_learned_is_told_when_it_differs() -> None:
     rooms.set_devices(devices())
     state = rooms.get(1)
     assert rooms.newly_learned(state) is None
-    rooms.learn(LampLight(room_id=1, lux_per_percent=2.0))
+    rooms.learn(Learned(room_id=1, lux_per_percent=2.0))
     assert state.light.lux_per_percent == 2.0
     assert rooms.newly_learned(state) is None
     state.light.lux_per_percent = 2.11
-    assert rooms.newly_learned(state) == LampLight(room_id=1, lux_per_percent=2.11)
+    assert rooms.newly_learned(state) == Learned(room_id=1, lux_per_percent=2.11)
     assert rooms.newly_learned(state) is None
+    state.shade.closed_share, state.warmup.gain = 0.2, 1.5
+    assert rooms.newly_learned(state) == Learned(room_id=1, lux_per_percent=2.11, closed_share=0.2, gain_k_h=1.5)
+    assert rooms.newly_learned(state) is None
+
+
+def test_a_restart_knows_how_fast_the_room_warms_and_what_its_blinds_let_through() -> None:
+    rooms = Rooms()
+    rooms.learn(Learned(room_id=1, closed_share=0.2, gain_k_h=2.0))
+    rooms.set_devices(devices())
+    state = rooms.get(1)
+    assert (state.shade.closed_share, state.warmup.gain, state.light.lux_per_percent) == (0.2, 2.0, None)
+    state.warmup.gain = 3.0
+    rooms.learn(Learned(room_id=1, gain_k_h=1.0))
+    assert state.warmup.gain == 3.0
 
 
 def test_a_lease_of_a_device_that_left_frees_nobody() -> None:

@@ -87,3 +87,48 @@ def test_passwords_are_not_shown() -> None:
     assert "secret" not in repr(bus)
     assert "secret3" not in repr(load_settings(environment={"INSULA_ADMIN_PASSWORD": "secret3"}))
     assert "sasl_password=..." in repr(bus)
+
+
+OPENID = '[openid.house]\nissuer = "https://id.example"\nclient_id = "insula"\nteams = {"g 1" = "cleaners"}\n'
+
+
+def test_providers_come_from_the_file_and_their_secrets_from_the_environment(tmp_path: Path) -> None:
+    file = tmp_path / "insula.toml"
+    file.write_text(OPENID + 'client_secret = "in the file"\n')
+    environment = {
+        "INSULA_OPENID_HOUSE_CLIENT_SECRET": "hidden away",
+        "INSULA_OPENID_HOUSE_CREATE_ACCOUNTS": "true",
+        "INSULA_OPENID_OTHER_ISSUER": "http://127.0.0.1:8000",
+        "INSULA_OPENID_OTHER_CLIENT_ID": "insula",
+        "INSULA_OPENID_OTHER_CLIENT_SECRET": "hidden too",
+    }
+    found = load_settings(file, environment)
+    assert found.openid.keys() == {"house", "other"}
+    house = found.openid["house"]
+    assert (house.client_secret, house.create_accounts, house.teams) == ("hidden away", True, {"g 1": "cleaners"})
+    assert "hidden" not in repr(found) + repr(found.openid)
+
+
+@pytest.mark.parametrize(
+    ("text", "why"),
+    [
+        ('client_secret = ""\n', "client_secret"),
+        ('client_secret = "x"\nscopes = "profile"\n', "openid among the scopes"),
+        ('client_secret = "x"\n[openid.2020-house]\n', "openid"),
+        ("", "client_secret"),
+    ],
+)
+def test_a_provider_that_cannot_work_is_refused_at_the_start(tmp_path: Path, text: str, why: str) -> None:
+    file = tmp_path / "insula.toml"
+    file.write_text(OPENID + text)
+    with pytest.raises(InputError, match=why):
+        load_settings(file, {})
+
+
+@pytest.mark.parametrize(
+    "issuer", ["http://id.example", "id.example", "https://", "file:///etc", "http://127.0.0.1.evil.example"]
+)
+def test_an_issuer_without_tls_is_for_loopback_alone(issuer: str) -> None:
+    more = {"INSULA_OPENID_A_CLIENT_ID": "a", "INSULA_OPENID_A_CLIENT_SECRET": "b"}
+    with pytest.raises(InputError, match="https://"):
+        load_settings(environment={"INSULA_OPENID_A_ISSUER": issuer, **more})

@@ -1,7 +1,7 @@
 """Means weighted by time."""
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from insula.building.statistics import Sample, mean, total
@@ -39,7 +39,6 @@ samples = st.lists(
 ).map(lambda found: sorted(found, key=lambda sample: sample.at))
 
 
-@settings(deadline=None)
 @given(samples, st.integers(1, 500))
 def test_a_mean_lies_between_the_least_and_the_greatest_value(found: list[Sample], hold_ms: int) -> None:
     value = mean([found], 0, 900, hold_ms)
@@ -47,7 +46,6 @@ def test_a_mean_lies_between_the_least_and_the_greatest_value(found: list[Sample
     assert value is None or min(values) - 1e-9 <= value <= max(values) + 1e-9
 
 
-@settings(deadline=None)
 @given(samples, st.integers(1, 899))
 def test_two_halves_of_a_window_add_up_to_the_whole(found: list[Sample], middle: int) -> None:
     halves = total(found, 0, middle, 300) + total(found, middle, 900, 300)

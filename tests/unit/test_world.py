@@ -90,7 +90,7 @@ def test_long_steps_are_cut_for_the_devices() -> None:
     assert made.moment == MONDAY_NOON + 25_000
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(st.integers(1, 5000), st.integers(1, 5000))
 def test_two_steps_are_one(one: int, other: int) -> None:
     whole, parts = world(), world()
@@ -113,7 +113,7 @@ def test_two_steps_are_one(one: int, other: int) -> None:
         )
 
 
-@settings(max_examples=15, deadline=None)
+@settings(max_examples=15)
 @given(st.integers(0, 364), st.integers(0, 100), st.integers(0, 100), st.integers())
 def test_the_world_stays_in_its_bounds_all_year(day: int, valve: int, blind: int, seed: int) -> None:
     made = world(NIGHT + day * 86_400_000, seed=seed)

@@ -23,6 +23,11 @@ class Attempts(msgspec.Struct, frozen=True):
     failures: int = 0
     since: int = 0
 
+    def refused_until(self, limit: int, now: int) -> int:
+        """Until when (ms) no more is taken; 0: it is now."""
+        end = self.since + WINDOW_MS
+        return end if now < end and self.failures >= limit else 0
+
 
 def keys(name: str, address: str) -> tuple[str, str, str]:
     """Of a name from an address, of the address, of the name: what is counted of one attempt."""
@@ -38,8 +43,8 @@ def _refusals(found: dict[str, Attempts], name: str, address: str, now: int, kno
     limits = (PER_PAIR, PER_ADDRESS, 0 if known else PER_NAME)
     for key, limit in zip(keys(name, address), limits, strict=True):
         attempts = found.get(key)
-        if limit and attempts is not None and now < attempts.since + WINDOW_MS and attempts.failures >= limit:
-            yield attempts.since + WINDOW_MS
+        if limit and attempts is not None:
+            yield attempts.refused_until(limit, now)
 
 
 def failed(attempts: Attempts, now: int) -> Attempts:

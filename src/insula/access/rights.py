@@ -65,6 +65,16 @@ class Person(msgspec.Struct, frozen=True):
         found = highest(right.level for right in self.rights if right.covers(room) and (there or not right.there))
         return self._limited("manage" if self.admin else found)
 
+    def while_there(self, room: RoomPlace) -> Level | None:
+        """What being in a room gives beyond what stands anyway; None: nothing."""
+        level = self.level(room, there=True)
+        return level if level != self.level(room) else None
+
+    @property
+    def guest(self) -> bool:
+        """Came with the code of a room, and has no account."""
+        return self.id < 0
+
     def everywhere(self, buildings: Iterable[tuple[int, int]]) -> Level | None:
         """What the person may do in every room, those to come too, and with what is of no room. ``buildings``: all
         there are, each with its site."""
@@ -80,6 +90,11 @@ class Person(msgspec.Struct, frozen=True):
 
     def _limited(self, level: Level | None) -> Level | None:
         return level if level is None or RANK[level] <= RANK[self.limit] else self.limit
+
+
+def guest(id_: int, room: int) -> Person:
+    """Who came with the code of that room; ``id_``: of the guest's session. An account's id is never negative."""
+    return Person(-id_, f"guest {id_}", rights=(Right("drive", Place(room=room)),), rooms=frozenset({room}))
 
 
 def highest(levels: Iterable[Level]) -> Level | None:

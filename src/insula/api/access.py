@@ -12,15 +12,22 @@ from litestar.handlers.base import BaseRouteHandler
 from insula.access.rights import CONSOLE_ID, RANK, Level
 from insula.api.asking import Asked, admin_of, signed_of
 from insula.api.errors import Forbidden, NotFound
+from insula.messages import Origin
 
 Need = Literal["nothing", "sign in", "rooms", "manage everything", "admin"]
 """``nothing``: open to all; ``sign in``: about oneself; ``rooms``: the route itself looks at each room (``need``,
 ``may``); ``manage everything``: every room, and what is of none; ``admin``: an administrator."""
 
 
-def needs(need: Need) -> dict[str, Any]:
-    """For a route's ``opt``."""
-    return {"needs": need}
+def needs(need: Need, *statuses: int, guests: bool = False) -> dict[str, Any]:
+    """For a route's ``opt``; ``statuses``: as of ``answers``; ``guests``: also for who came with a room's code, in that
+    room."""
+    return {"needs": need, "guests": guests, **answers(*statuses)}
+
+
+def answers(*statuses: int) -> dict[str, Any]:
+    """For a route's ``opt``: what its answers may have for status beside those of every such route (openapi.py)."""
+    return {"statuses": statuses}
 
 
 async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
@@ -30,7 +37,8 @@ async def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRou
         case "nothing":
             return
         case "sign in" | "rooms":
-            signed_of(request)
+            if signed_of(request).person.guest and not handler.opt.get("guests"):
+                raise Forbidden("not for guests")
         case "manage everything":
             need_everywhere(request, "manage")
         case "admin":
@@ -70,3 +78,12 @@ def acting(request: Asked, by: str = "") -> str:
     """Who does this, for the building's records; ``by``: what somebody at the console says of themselves."""
     person = signed_of(request).person
     return f"{by} (console)" if person.id == CONSOLE_ID and by else person.name
+
+
+def made_by(request: Asked, by: str = "") -> Origin:
+    """Who does this, for messages; ``by``: as in ``acting``. Where the routes of 2020 are open it may be nobody."""
+    if request.user is None:
+        return Origin(kind="user")
+    if request.user.guest:
+        return Origin(kind="guest", name=str(-request.user.id))
+    return Origin(kind="user", name=acting(request, by)[:200])

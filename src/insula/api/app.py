@@ -1,25 +1,31 @@
 """The HTTP application: routes, OpenAPI, and the tasks that keep its memory."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from litestar import Litestar, Router, get
-from litestar.openapi import OpenAPIConfig
+from litestar.datastructures import State
 from litestar.params import FromPath
+from litestar.types import ASGIApp
 
-from insula import __version__
+from insula.access.presence import PresenceLimits
 from insula.api.access import guard, need, needs
 from insula.api.alerts import AlertBoard, alert_routes
 from insula.api.application import Application
 from insula.api.asking import Asked, Asking
 from insula.api.board import StateBoard
+from insula.api.bodies import check_type
+from insula.api.building import building_routes
 from insula.api.bus import BusWindow, bus_routes
 from insula.api.changing import Changing
 from insula.api.commands import Commands
 from insula.api.devices import DeviceHealth, device_health_route
+from insula.api.docs import docs_router
 from insula.api.errors import NotFound
+from insula.api.guests import GuestDoor, guest_routes
 from insula.api.hands import hands_routes
 from insula.api.health import HealthBoard, health_route
 from insula.api.history import history_route
@@ -28,9 +34,14 @@ from insula.api.legacy import LegacyApi, legacy_router
 from insula.api.live.door import Limits, live_route
 from insula.api.live.picture import Picture
 from insula.api.live.stream import Stream
+from insula.api.metrics import Metrics, metrics_route
+from insula.api.openapi import openapi_config
+from insula.api.openid import OpenId, openid_routes
 from insula.api.people import People
 from insula.api.places import Places
+from insula.api.presence import PresenceApi, presence_routes
 from insula.api.problems import problem
+from insula.api.requests import Requests
 from insula.api.rules import rule_routes
 from insula.api.sessions import session_routes
 from insula.api.users import audit_route, right_routes, team_routes, user_routes
@@ -43,8 +54,8 @@ from insula.messages import CommandResult, Health
 from insula.retry import begin_again
 from insula.store.engine import Store
 
-ABOUT = """Runs a smart building. What changes is told as it happens on a WebSocket, `/api/v1/live`: a snapshot of what
-one may see, then changes in order (docs/how-to/live.md has its messages and close codes)."""
+if TYPE_CHECKING:
+    from insula.api.provider import Provider
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,12 +74,27 @@ class Api:
     board: StateBoard
     people: People
     live: Stream
+    presence: PresenceApi
+    requests: Requests
+
+    @property
+    def asgi(self) -> ASGIApp:
+        """What is to be served: the application, whose requests are counted."""
+        return self.requests.counted(self.app)
 
     async def run(self) -> None:
         """Follow the bus, for ever; the beacons are to be loaded before (``places.load``). The streams end with it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for part in (self.places, self.commands, self.values, self.health, self.board, self.live):
+                for part in (
+                    self.places,
+                    self.commands,
+                    self.values,
+                    self.health,
+                    self.board,
+                    self.presence,
+                    self.live,
+                ):
                     name = f"api {type(part).__name__}"
                     tasks.create_task(begin_again(name, part.run, self.clock), name=name)
                 tasks.create_task(tell_health(self.channel, self.clock, self._health))
@@ -86,11 +112,18 @@ def create_api(
     instance: str = "1",
     *,
     open_legacy: bool = False,
+    metrics_readers: str = "",
+    limits: PresenceLimits | None = None,
+    providers: Sequence["Provider"] = (),
+    public_url: str = "",
     live: Limits | None = None,
     origins: frozenset[str] = frozenset(),
 ) -> Api:
     """``instance``: its name in /health; ``open_legacy``: the routes of 2020 answer to everybody, as in 2020;
-    ``live``: of the live stream, which pages of ``origins`` may open too."""
+    ``metrics_readers``: networks that read /metrics without signing in; ``providers``: of OpenID Connect, by which
+    people may sign in; ``public_url``: where browsers reach all this; ``live``: of the live
+    stream, which pages of ``origins`` may open too. Raises InputError."""
+    limits = limits or PresenceLimits()
     places, commands = Places(store, channel), Commands(channel, clock)
     values = LastValues(channel, clock, commands.saw)
     health, window = HealthBoard(channel, clock), BusWindow(channel)
@@ -98,9 +131,12 @@ def create_api(
     alerts = AlertBoard(board, channel, clock)
     people = People(store, board, clock)
     changing = Changing(store, people, clock)
-    devices = DeviceHealth(channel, values, health, alerts, clock)
+    presence = PresenceApi(changing, places, board, channel, limits)
     stream = Stream(Picture(channel.devices, values, board, health), people, commands, clock)
     stream.listen(values, board, channel.devices)
+    requests = Requests()
+    metrics = Metrics(requests, health, channel, store, live=lambda: window.open + len(stream.clients))
+    devices = DeviceHealth(channel, values, health, alerts, clock)
     legacy = legacy_router(LegacyApi(places, commands, values, store, clock, open_to_all=open_legacy))
     modern = Router(
         path="/api/v1",
@@ -113,34 +149,52 @@ def create_api(
             *alert_routes(alerts, store),
             device_health_route(devices),
             *session_routes(changing),
+            *openid_routes(OpenId(changing, providers)),
             *user_routes(changing),
             *team_routes(changing),
             *right_routes(changing),
             audit_route(changing),
             live_route(stream, live or Limits()),
+            *presence_routes(presence),
+            *guest_routes(GuestDoor(changing, board, limits), changing),
+            *building_routes(changing),
             Router("/bus", route_handlers=bus_routes(channel, window), opt=needs("admin")),
             Router("/rules", route_handlers=rule_routes(store, clock), opt=needs("manage everything")),
         ],
+        before_request=check_type,
         exception_handlers={Exception: problem},
     )
     app = Application(
-        route_handlers=[legacy, modern, health_route(health)],
-        openapi_config=OpenAPIConfig(
-            title="Insula",
-            version=__version__,
-            description=ABOUT,
-            openapi_router=Router("/schema", route_handlers=[], opt=needs("nothing")),
-        ),
+        route_handlers=[legacy, modern, health_route(health), metrics_route(metrics, metrics_readers), docs_router()],
+        openapi_config=openapi_config(),
         exception_handlers={Exception: problem},
         middleware=[partial(Asking, people=people, origins=origins)],
         guards=[guard],
         logging_config=None,
+        state=State({"public_url": public_url}),
     )
-    return Api(channel, clock, instance, app, places, commands, values, health, window, board, people, stream)
+    return Api(
+        channel,
+        clock,
+        instance,
+        app,
+        places,
+        commands,
+        values,
+        health,
+        window,
+        board,
+        people,
+        stream,
+        presence,
+        requests,
+    )
 
 
 def _command_route(commands: Commands, channel: Channel) -> Any:
-    @get("/commands/{command_id:str}", summary="What became of a command", tags=["commands"], opt=needs("rooms"))
+    needed = needs("rooms", guests=True)
+
+    @get("/commands/{command_id:str}", summary="What became of a command", tags=["commands"], opt=needed)
     async def command(request: Asked, command_id: FromPath[str]) -> dict[str, Any]:
         found, missing = commands.ask(command_id), f"no command {command_id}"
         if found is None:

@@ -83,6 +83,11 @@ def admin_of(request: Asked) -> Person:
     return person
 
 
+def public_url(request: Request[Any, Any, Any]) -> str:
+    """Where browsers reach this: as the setting says, or as the request does; without a slash at its end."""
+    return str(request.app.state.public_url or request.base_url).rstrip("/")
+
+
 def origin_of(request: Request[Any, Any, Any]) -> From:
     client = request.client
     return From(client.host if client is not None else "", request.headers.get("user-agent", "")[:200])

@@ -21,14 +21,17 @@ class StateBoard:
         self.rooms: dict[int, RoomRecord] = {}
         self.alerts: dict[str, Alert] = {}
         self.rights = -1
+        self.told: dict[int, int] = {}
+        """By account, when it was last told that its rights are to be looked up again, as a count of such."""
+        self.tellings = 0
         self.places = 0
         """Another number when a room has come, gone, or is on another floor."""
         self._channel = channel
         self._clock = clock
         self._changed = asyncio.Condition()
         self.listeners: list[Callable[[str, int | str, int | None], None]] = []
-        """Each hears of what was set or is gone: ``lease`` and ``room`` by id, ``alert`` by key, and ``rights``; of an
-        alert also its room."""
+        """Each hears of what was set or is gone: ``lease`` and ``room`` by id, ``alert`` by key, of an alert also its
+        room; of ``rights`` that are other, and of a ``person`` whose are."""
 
     async def run(self) -> None:
         reader = await self._channel.read(["state"], name="api state", start="beginning", wanted=_wanted)
@@ -62,6 +65,8 @@ class StateBoard:
             case _ if kind == "alert":
                 over = self.alerts.pop(id_, None)
                 self._tell("alert", id_, None if over is None else over.room_id)
+            case None if id_.isdecimal() and kind == "rights":
+                self.person_changed(int(id_))
             case None if id_.isdecimal() and kind == "lease":
                 self.leases.pop(int(id_), None)
                 self._tell("lease", int(id_))
@@ -72,6 +77,12 @@ class StateBoard:
     def _tell(self, kind: str, id_: int | str, room_id: int | None = None) -> None:
         for listener in self.listeners:
             listener(kind, id_, room_id)
+
+    def person_changed(self, account: int) -> None:
+        """What is kept of that account in this process is to be looked up again."""
+        self.tellings += 1
+        self.told[account] = self.tellings
+        self._tell("person", account)
 
     async def until(self, true: Callable[[], bool]) -> bool:
         """Whether it becomes so within 2 s."""

@@ -5,13 +5,12 @@ from collections.abc import AsyncIterator
 from typing import Any, Literal
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import get, post
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Stream
 
 from insula.api.errors import NotFound, RequestError, TooLarge
-from insula.api.problems import problem
 from insula.bus.channel import Channel
 from insula.bus.port import Outgoing, Record, Start, Subscription
 from insula.bus.topics import TOPICS
@@ -58,6 +57,11 @@ class BusWindow:
             self._open.discard(subscription)
             await subscription.close()
 
+    @property
+    def open(self) -> int:
+        """Streams that are followed now."""
+        return len(self._open)
+
     async def close(self) -> None:
         """End every stream; one that is asked for later ends at once."""
         self._closed = True
@@ -71,13 +75,7 @@ def bus_routes(channel: Channel, window: BusWindow) -> list[HTTPRouteHandler]:
         _check(topic)
         return Stream(window.lines(topic, start), media_type="application/x-ndjson")
 
-    @post(
-        "/{topic:str}",
-        summary="Put a record on a topic",
-        tags=["bus"],
-        status_code=202,
-        exception_handlers={RecursionError: _too_deep},
-    )
+    @post("/{topic:str}", summary="Put a record on a topic", tags=["bus"], status_code=202)
     async def produce(topic: FromPath[str], data: JSONBody[NewRecord]) -> dict[str, Any]:
         _check(topic)
         if topic not in ("knx", "zwave"):
@@ -95,10 +93,6 @@ def bus_routes(channel: Channel, window: BusWindow) -> list[HTTPRouteHandler]:
 def _check(topic: str) -> None:
     if topic not in TOPICS:
         raise NotFound(f"no topic {topic}; there are: {', '.join(TOPICS)}")
-
-
-def _too_deep(request: Request[Any, Any, Any], _error: Exception) -> Response[dict[str, Any]]:
-    return problem(request, RequestError("the JSON is nested too deeply"))
 
 
 def _line(record: Record) -> bytes:

@@ -5,7 +5,10 @@ InputError
     ├── Unauthorized  status 401
     ├── Forbidden   status 403
     ├── NotFound    status 404
+    ├── Conflict    status 409
     ├── TooLarge    status 413
+    ├── UnsupportedType  status 415
+    ├── ProviderFailed  status 424
     └── TooMany     status 429
 """
 
@@ -39,8 +42,22 @@ class NotFound(RequestError):
     status = 404
 
 
+class Conflict(RequestError):
+    status = 409
+
+
 class TooLarge(RequestError):
     status = 413
+
+
+class UnsupportedType(RequestError):
+    status = 415
+
+
+class ProviderFailed(RequestError):
+    """Who was to say who somebody is does not answer, or nonsense: not ours, and later it may."""
+
+    status = 424
 
 
 class TooMany(RequestError):

@@ -174,6 +174,8 @@ def who(origin: Origin, bus: str) -> str:
     match origin.kind:
         case "user":
             return f"by {origin.name or 'somebody'}, over the API"
+        case "guest":
+            return f"by guest {origin.name}, with the room's code"
         case "switch" if bus == "KNX":
             return f"by hand at the wall: {origin.name} wrote on the bus"
         case "switch":

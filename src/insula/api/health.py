@@ -1,6 +1,6 @@
 """``GET /health``: how each part and gateway is, from what they write to ``state`` every 5 s."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 from litestar import get
@@ -41,6 +41,13 @@ class HealthBoard:
         """Whether this part and instance (``gateway/knx``) says that it is; False too for one never heard of."""
         health = self._last.get(name)
         return health is not None and self._part(health)["status"] == "ok"
+
+    def each(self) -> Iterator[tuple[Health, bool]]:
+        """What each part and instance told last, and whether it is well; without those that were taken away."""
+        last, now = list(self._last.values()), self._clock.real()
+        for health in last:
+            if not taken_away(health, last, now):
+                yield health, self._part(health)["status"] == "ok"
 
     def report(self) -> dict[str, Any]:
         """``status`` is ``degraded`` when any part is, or is silent for 15 s, or the bus makes publishers wait."""

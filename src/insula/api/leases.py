@@ -7,14 +7,14 @@ from litestar import delete, get
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, QueryParameter
 
-from insula.api.access import acting, may, need, needs
+from insula.api.access import made_by, may, need, needs
 from insula.api.asking import Asked
 from insula.api.board import StateBoard
 from insula.api.errors import NotFound
 from insula.bus.channel import Channel
 from insula.clock import Clock
 from insula.errors import Unavailable, UnknownDevice
-from insula.messages import Lease, LeaseEnd, Origin
+from insula.messages import Lease, LeaseEnd
 
 By = Annotated[str, QueryParameter(description="who does this, at the console", schema_extra={"maxLength": 200})]
 
@@ -37,8 +37,7 @@ def lease_routes(board: StateBoard, channel: Channel, clock: Clock) -> list[HTTP
         lease = board.leases.get(device_id)
         if lease is None:
             raise NotFound(missing)
-        origin = Origin(kind="user", name=acting(request, by)[:200])
-        await channel.send(LeaseEnd(at=clock.real(), device_id=device_id, origin=origin))
+        await channel.send(LeaseEnd(at=clock.real(), device_id=device_id, origin=made_by(request, by)))
         if not await board.until(lambda: device_id not in board.leases):
             raise Unavailable("no controller has ended the lease")
         return {"ended": _shown(lease, channel)}

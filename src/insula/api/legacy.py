@@ -11,7 +11,7 @@ from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
 from insula.access.rights import Level
-from insula.api.access import may, need, needs
+from insula.api.access import answers, made_by, may, need, needs
 from insula.api.asking import Asked, signed_of
 from insula.api.commands import Commands
 from insula.api.errors import NotFound, RequestError, Unauthorized
@@ -20,7 +20,7 @@ from insula.api.problems import legacy_failure
 from insula.api.values import LastValues
 from insula.building.freshness import why_stale
 from insula.clock import Clock
-from insula.messages import Command, CommandResult, DeviceRecord, Origin
+from insula.messages import Command, CommandResult, DeviceRecord
 from insula.points import role
 from insula.store.beacons import BeaconRow
 from insula.store.engine import Store
@@ -30,6 +30,8 @@ MEAN_HOURS = 3
 HOUR_MS = 3_600_000
 STATUS = {"refused": 409, "failed": 424, "expired": 408}
 """Of a command that was not carried out: Conflict, Failed Dependency, Request Timeout."""
+
+DRIVES = answers(202, 404, *STATUS.values())
 
 Answer = dict[str, Any]
 _EXAMPLE = [Example(value="b9407f30-f5f8-466e-aff9-25556b57fe6d")]
@@ -82,7 +84,7 @@ def legacy_router(api: LegacyApi) -> Router:
         before_request=_refuse_twice,
         exception_handlers={Exception: legacy_failure},
         tags=["2020"],
-        opt=needs("nothing" if api.open_to_all else "rooms"),
+        opt=needs("nothing" if api.open_to_all else "rooms", 404, guests=True),
     )
 
 
@@ -108,27 +110,27 @@ AVERAGE = (("avg_temperature", "temperature"), ("avg_humidity", "humidity"), ("a
 
 
 def _driving(api: LegacyApi) -> list[HTTPRouteHandler]:
-    @get("/open_blinds", summary="Open the room's blinds")
+    @get("/open_blinds", summary="Open the room's blinds", opt=DRIVES)
     async def open_blinds(request: Asked, uuid: Uuid, major: Major, minor: Minor) -> Response[Answer]:
         return await _drive(api, request, api.places.room(uuid, major, minor), ("move", "position"), 100)
 
-    @get("/close_blinds", summary="Close the room's blinds")
+    @get("/close_blinds", summary="Close the room's blinds", opt=DRIVES)
     async def close_blinds(request: Asked, uuid: Uuid, major: Major, minor: Minor) -> Response[Answer]:
         return await _drive(api, request, api.places.room(uuid, major, minor), ("move", "position"), 0)
 
-    @get("/percentage_blinds", summary="Move the room's blinds")
+    @get("/percentage_blinds", summary="Move the room's blinds", opt=DRIVES)
     async def percentage_blinds(
         request: Asked, uuid: Uuid, major: Major, minor: Minor, percentage: Percentage
     ) -> Response[Answer]:
         return await _drive(api, request, api.places.room(uuid, major, minor), ("position",), _percent(percentage))
 
-    @get("/percentage_radiator", summary="Set the room's radiator valves")
+    @get("/percentage_radiator", summary="Set the room's radiator valves", opt=DRIVES)
     async def percentage_radiator(
         request: Asked, uuid: Uuid, major: Major, minor: Minor, percentage: Percentage
     ) -> Response[Answer]:
         return await _drive(api, request, api.places.room(uuid, major, minor), ("valve",), _percent(percentage))
 
-    @get("/percentage_dimmers", summary="Set the room's lamps")
+    @get("/percentage_dimmers", summary="Set the room's lamps", opt=DRIVES)
     async def percentage_dimmers(
         request: Asked, uuid: Uuid, major: Major, minor: Minor, percentage: Percentage
     ) -> Response[Answer]:
@@ -163,7 +165,7 @@ async def _drive(
         raise NotFound(f"room {room.room_number} has nothing with a {points[-1]}")
     switches = [target for target in targets if target[1] == "switch"]
     others = [target for target in targets if target[1] != "switch"]
-    origin = Origin(kind="user", name=request.user.name if request.user is not None else "")
+    origin = made_by(request)
     outcomes = await api.commands.drive(others, value, origin) if others else []
     outcomes += await api.commands.drive(switches, float(value > 0), origin) if switches else []
     return _answer(outcomes, [device for device, _ in others + switches])

@@ -7,8 +7,9 @@ from litestar import MediaType, Response, delete, get, post, put
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, QueryParameter
 
-from insula.api.access import acting
+from insula.api.access import acting, answers
 from insula.api.asking import Asked
+from insula.api.bodies import JSON, TEXT, TOML, gives, takes
 from insula.api.errors import NotFound, RequestError
 from insula.building.rules import parse_ruleset
 from insula.building.rules_text import ruleset_of
@@ -35,11 +36,11 @@ Answer = Response[Any]
 
 
 def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
-    @get("/", summary="The rules in force", tags=["rules"])
+    @get("/", summary="The rules in force", tags=["rules"], opt=gives(TEXT))
     async def rules(form: Form = "json") -> Answer:
         return _answer(await rules_in_force(store), form)
 
-    @put("/", summary="Put rules in force, as TOML or JSON", tags=["rules"])
+    @put("/", summary="Put rules in force, as TOML or JSON", tags=["rules"], opt=takes(TOML, JSON))
     async def apply(request: Asked, by: By = "") -> dict[str, Any]:
         """The body: TOML (``application/toml``), or a JSON object with ``name`` and ``rules``. Nothing is changed
         unless every rule compiles and names known values; ``faults`` says what is wrong and where."""
@@ -47,7 +48,7 @@ def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
         before = await rules_in_force(store)
         return _summary(await put_rules(store, ruleset, text, acting(request, by), clock.real(), before))
 
-    @get("/shadow", summary="The rules that are only tried", tags=["rules"])
+    @get("/shadow", summary="The rules that are only tried", tags=["rules"], opt={**answers(404), **gives(TEXT)})
     async def shadow(form: Form = "json") -> Answer:
         """Decided beside those in force, on the same values; what they would do is told in ``/why``, never done."""
         async with store.read() as connection:
@@ -56,7 +57,7 @@ def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
             raise NotFound("no rules are tried as shadow")
         return _answer(found, form)
 
-    @put("/shadow", summary="Try rules beside those in force", tags=["rules"])
+    @put("/shadow", summary="Try rules beside those in force", tags=["rules"], opt=takes(TOML, JSON))
     async def cast(request: Asked, by: By = "") -> dict[str, Any]:
         """The body: as of ``PUT /rules``. They drive nothing."""
         ruleset, text = _read(await request.body(), request.content_type[0])
@@ -72,7 +73,7 @@ def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
         async with store.read() as connection:
             return {"versions": [_summary(one) for one in await list_versions(connection, max(1, min(limit, 1000)))]}
 
-    @get("/versions/{version:str}", summary="A version of the rules", tags=["rules"])
+    @get("/versions/{version:str}", summary="A version of the rules", tags=["rules"], opt=gives(TEXT))
     async def version(version: FromPath[str], form: Form = "json") -> Answer:
         return _answer(await _find(store, version), form)
 

@@ -11,11 +11,12 @@ from litestar.params import FromPath, JSONBody
 from insula.access.rights import Level
 from insula.access.secret import TOKEN, digest, new_secret
 from insula.api.access import needs
-from insula.api.asking import COOKIE, Asked, origin_of, signed_of
+from insula.api.asking import COOKIE, Asked, origin_of, public_url, signed_of
 from insula.api.changing import Changing
 from insula.api.errors import Forbidden, Unauthorized
 from insula.api.people import Signed
 from insula.store.accounts import change_account, checked_name, get_account
+from insula.store.guests import end_guest
 from insula.store.sessions import (
     LONGEST_MS,
     SessionRow,
@@ -52,26 +53,34 @@ class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def session_routes(changing: Changing) -> list[HTTPRouteHandler]:
     store, people, clock = changing.store, changing.people, changing.clock
 
-    @post("/session", summary="Sign in", tags=["people"], status_code=200, opt=needs("nothing"))
+    @post("/session", summary="Sign in", tags=["people"], status_code=200, opt=needs("nothing", 401, 429))
     async def sign_in(request: Asked, data: JSONBody[SignIn]) -> Response[dict[str, Any]]:
         """Answers with a cookie that JavaScript cannot read and no other site's page can use."""
         secret = await people.sign_in(data.name, data.password, origin_of(request))
         signed = await people.by_session(secret)
         if signed is None:
             raise Unauthorized("the account was closed")
-        return Response(await shown(signed), cookies=[_cookie(request, secret, LONGEST_MS // 1000)])
+        return Response(await shown(signed), cookies=[session_cookie(request, secret, LONGEST_MS // 1000)])
 
-    @get("/session", summary="Who one is, and what one may do in which room", tags=["people"], opt=needs("sign in"))
+    @get(
+        "/session",
+        summary="Who one is, and what one may do in which room",
+        tags=["people"],
+        opt=needs("sign in", guests=True),
+    )
     async def me(request: Asked) -> dict[str, Any]:
         return await shown(signed_of(request))
 
-    @delete("/session", summary="Sign out", tags=["people"], opt=needs("sign in"), status_code=200)
+    @delete("/session", summary="Sign out", tags=["people"], opt=needs("sign in", guests=True), status_code=200)
     async def sign_out(request: Asked) -> Response[dict[str, Any]]:
         signed = signed_of(request)
         if not signed.token:
             async with changing.of(request, "sign out", signed.person.name) as connection:
-                await end_sessions(connection, signed.person.id, digest=signed.digest)
-        return Response({"ended": not signed.token}, cookies=[_cookie(request, "", 0)])
+                if signed.person.guest:
+                    await end_guest(connection, -signed.person.id)
+                else:
+                    await end_sessions(connection, signed.person.id, digest=signed.digest)
+        return Response({"ended": not signed.token}, cookies=[session_cookie(request, "", 0)])
 
     @get("/sessions", summary="Where one is signed in", tags=["people"], opt=needs("sign in"))
     async def sessions(request: Asked) -> dict[str, Any]:
@@ -131,16 +140,15 @@ def session_routes(changing: Changing) -> list[HTTPRouteHandler]:
         return {"revoked": id}
 
     async def shown(signed: Signed) -> dict[str, Any]:
-        """Rooms with a standing right, and those with one that counts while the person is there."""
-        places = (await people.places()).values()
+        """``rooms``: what one may do now; ``while_there``: what more one could, by being there."""
         person = signed.person
-        rooms = {place.room: person.level(place) for place in places}
-        there = {place.room: person.level(place, there=True) for place in places}
+        there = {place.room: person.while_there(place) for place in (await people.places()).values()}
         return {
             "name": person.name,
             "admin": person.admin,
-            "rooms": {room: level for room, level in rooms.items() if level is not None},
-            "while_there": {room: level for room, level in there.items() if level and level != rooms[room]},
+            "guest": person.guest,
+            "rooms": signed.levels,
+            "while_there": {room: level for room, level in there.items() if level and level != signed.levels.get(room)},
         }
 
     return [sign_in, me, sign_out, sessions, end_others, password, tokens, make_token, revoke_token]
@@ -154,8 +162,9 @@ def _by_session(request: Asked) -> Signed:
     return signed
 
 
-def _cookie(request: Asked, secret: str, seconds: int) -> Cookie:
-    secure = request.url.scheme == "https"
+def session_cookie(request: Asked, secret: str, seconds: int) -> Cookie:
+    """``seconds``: 0 takes it away. Over TLS it is for TLS alone."""
+    secure = public_url(request).startswith("https:")
     return Cookie(key=COOKIE, value=secret, max_age=seconds, httponly=True, samesite="lax", secure=secure)
 
 

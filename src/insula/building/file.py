@@ -34,8 +34,8 @@ def load_plan(path: Path, known: BuildingPlan | None = None) -> BuildingPlan:
     return parse_plan(text, known, path.parent)
 
 
-def parse_plan(text: str, known: BuildingPlan | None = None, folder: Path = Path()) -> BuildingPlan:
-    """As ``load_plan``, from the text of a file in ``folder``."""
+def parse_plan(text: str, known: BuildingPlan | None = None, folder: Path | None = Path()) -> BuildingPlan:
+    """As ``load_plan``, from the text of a file in ``folder``; None: no other file is read."""
     values = _values(text)
     faults = Faults(Lines(text))
     top = Table(values, (), faults)

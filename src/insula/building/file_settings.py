@@ -130,13 +130,17 @@ def _degrees(table: Table, key: str, limit: float) -> float:
     return value
 
 
-def read_rules(table: Table, name: str, folder: Path, known: BuildingPlan | None) -> RuleSet | None:
-    """The rules of a file; None for a set that comes with Insula. If the file is not there, those of the building as
-    it is now, when it got them from a file of that name: an export can be imported without its rules' file."""
-    if known is not None and known.rules and known.settings.rules == name and not (folder / name).exists():
+def read_rules(table: Table, name: str, folder: Path | None, known: BuildingPlan | None) -> RuleSet | None:
+    """The rules of a file; None for a set that comes with Insula. If the file is not there, or without a folder, those
+    of the building as it is now, when it got them from a file of that name: an export can be imported without it."""
+    there = folder is not None and (folder / name).exists()
+    if known is not None and known.rules and known.settings.rules == name and not there:
         return known.rules
+    if folder is None and is_file(name):
+        table.fault("rules: a file of rules is not read from here; bring the rules by themselves", "rules")
+        return None
     try:
-        ruleset = load_ruleset(name, folder)
+        ruleset = load_ruleset(name, folder or Path())
     except InputError as error:
         table.fault(f"rules: {error}", "rules")
         return None

@@ -28,8 +28,8 @@ LEAST_SHARE = 0.001
 
 @dataclass(slots=True)
 class Shade:
-    """``closed_share``: of the daylight, that closed blinds let through (None: not learned yet, or forgotten by a
-    restart: one move teaches it). ``moved_at``: when a blind was last told to move, or said that it had."""
+    """``closed_share``: of the daylight, that closed blinds let through (None: not learned yet). ``moved_at``: when a
+    blind was last told to move, or said that it had."""
 
     closed_share: float | None = None
     moved_at: int = -LONGEST_REST_MS

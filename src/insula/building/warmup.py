@@ -22,9 +22,9 @@ STAY_MS = 3_600_000
 
 @dataclass(slots=True)
 class WarmUp:
-    """``gain``: K an hour on the whole way to the wish."""
+    """``gain``: K an hour on the whole way to the wish; None: not learned yet."""
 
-    gain: float = GAIN_K_H
+    gain: float | None = None
     _wish: float | None = None
     _from: tuple[float, int] | None = None
 
@@ -39,9 +39,13 @@ class WarmUp:
         if self._from is not None and temperature >= wish - WARM_K:
             (cold, began), self._from = self._from, None
             gain = (temperature - cold) / max(1, now - began) * 3_600_000
-            self.gain += NEW_SHARE * (min(MOST_K_H, max(LEAST_K_H, gain)) - self.gain)
+            self.gain = self._gain + NEW_SHARE * (min(MOST_K_H, max(LEAST_K_H, gain)) - self._gain)
+
+    @property
+    def _gain(self) -> float:
+        return GAIN_K_H if self.gain is None else self.gain
 
     def needed_ms(self, wish: float, temperature: float, begun: bool) -> int:
         """How long before the moment at which the room is to have its wish it begins to be warmed."""
-        needed = max(0.0, wish - temperature) / self.gain * 3_600_000
+        needed = max(0.0, wish - temperature) / self._gain * 3_600_000
         return min(LONGEST_MS, round(needed) + (STAY_MS if begun else 0))

@@ -6,7 +6,7 @@ from insula.messages import (
     BuildingSettings,
     GatewayRecord,
     Health,
-    LampLight,
+    Learned,
     Lease,
     RightsVersion,
     RoomRecord,
@@ -28,11 +28,16 @@ STATE_TYPES: dict[str, type[StateValue]] = {
     "rights": RightsVersion,
     "room": RoomRecord,
     "gateway": GatewayRecord,
-    "learned": LampLight,
+    "learned": Learned,
     "health": Health,
     "alert": Alert,
 }
 """The part of a key before its first ``/`` tells the type of its value."""
+
+
+def rights_key(account: int) -> str:
+    """Of one account. It holds nothing: a tombstone says that what is kept of that account is to be looked up again."""
+    return f"rights/{account}"
 
 
 def lease_key(device_id: int) -> str:
@@ -68,7 +73,7 @@ def state_key(value: StateValue) -> str:
             return room_key(value.room_id)
         case GatewayRecord():
             return gateway_key(value.id)
-        case LampLight():
+        case Learned():
             return learned_key(value.room_id)
         case Health():
             return health_key(value.part, value.instance)

@@ -15,6 +15,8 @@ from insula.controller.observing import Observing
 from insula.controller.shadow import Shadow
 from insula.messages import COMMAND_LIFE_MS, BusMessage, Command, CommandResult, Lease, LeaseEnd, Reading
 
+TEACHING = ("illuminance", "temperature")
+"""The points whose readings show what lamps, blinds and radiators do."""
 DOUBT_MS = 500
 """While it is not certain whether a room is still ours, it is looked at so often (building's clock)."""
 
@@ -122,7 +124,7 @@ class Decider:
             messages += self._hold(room, after_reading(reading, before, held, now, hold_s))
             for shadow in self.shadows:
                 shadow.by_hand(room, reading.device_id, reading.point, reading.value)
-        if reading.point == "illuminance":
+        if reading.point in TEACHING:
             messages += self._learned(room)
         if changed and reading.point == "motion":
             self._watch_leases(room)

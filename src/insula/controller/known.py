@@ -12,7 +12,9 @@ from insula.bus.channel import Received
 from insula.bus.keys import SHADOW_KEY
 from insula.controller.rooms import Rooms
 from insula.errors import RuleError
-from insula.messages import BuildingSettings, BusMessage, LampLight, Lease, RoomRecord, RuleSet, ShadowRules
+from insula.messages import BuildingSettings, BusMessage, Learned, Lease, RoomRecord, RuleSet, ShadowRules
+
+SAFETY = "safety"
 
 log = structlog.get_logger("insula.controller")
 
@@ -62,7 +64,7 @@ class Known:
                 return _one(self.rooms.describe(record))
             case None if key.startswith("room/") and key.removeprefix("room/").isdecimal():
                 self.rooms.forget(int(key.removeprefix("room/")))
-            case LampLight() as learned:
+            case Learned() as learned:
                 self.rooms.learn(learned)
             case RuleSet() as ruleset:
                 self._use(ruleset)
@@ -79,13 +81,15 @@ class Known:
 
     def complete(self) -> None:
         """All of ``state`` was read: if it holds no rules, those that the settings name apply; but a file's rules are
-        known to the directory alone. In place of rules that do not compile none apply: nobody chose others."""
-        if self.fault:
+        known to the directory alone. In place of those, and of rules that do not compile, nobody chose others: the
+        set ``safety`` applies, which no building is without."""
+        if self.rules is not None:
             return
-        if self.rules is None and is_file(self.settings.rules):
-            self.fault = f"no rules: those of {self.settings.rules} were not published yet"
-        elif self.rules is None:
+        if not self.fault and not is_file(self.settings.rules):
             self._use(load_ruleset(self.settings.rules))
+            return
+        self.fault = self.fault or f"no rules: those of {self.settings.rules} were not published yet"
+        self.rules = compile_ruleset(load_ruleset(SAFETY))
 
     def _use(self, ruleset: RuleSet) -> None:
         """Rules that do not compile are not used: those before them stay."""

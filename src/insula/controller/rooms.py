@@ -2,9 +2,8 @@
 
 from collections.abc import Iterable, Iterator
 
-from insula.building.lamplight import RoomLight
 from insula.building.state import RoomState
-from insula.messages import DeviceRecord, LampLight, Lease, RoomRecord
+from insula.messages import DeviceRecord, Learned, Lease, RoomRecord
 
 
 class Rooms:
@@ -14,7 +13,7 @@ class Rooms:
         self._rooms: dict[int, RoomState] = {}
         self._of_device: dict[int, RoomState] = {}
         self._leases: dict[int, Lease] = {}
-        self._learned: dict[int, float] = {}
+        self._learned: dict[int, Learned] = {}
         self._records: dict[int, RoomRecord] = {}
 
     def __iter__(self) -> Iterator[RoomState]:
@@ -41,8 +40,9 @@ class Rooms:
         self._of_device = {device_id: room for room in self._rooms.values() for device_id in room.devices}
 
     def _new(self, room_id: int) -> RoomState:
-        light = RoomLight(self._learned.get(room_id))
-        return RoomState(room_id, light, record=self._records.get(room_id))
+        room = RoomState(room_id, record=self._records.get(room_id))
+        self.remind(room)
+        return room
 
     def record(self, room_id: int) -> RoomRecord | None:
         return self._records.get(room_id)
@@ -76,17 +76,38 @@ class Rooms:
             room.leases.pop(device_id, None)
         return room
 
-    def learn(self, learned: LampLight) -> None:
-        """What was learned of a room's lamps before, by whoever decided for it."""
-        self._learned[learned.room_id] = learned.lux_per_percent
+    def learn(self, learned: Learned) -> None:
+        """What was learned of a room before, by whoever decided for it."""
+        self._learned[learned.room_id] = learned
         room = self.get(learned.room_id)
-        if room is not None and room.light.lux_per_percent is None:
-            room.light.lux_per_percent = learned.lux_per_percent
+        if room is not None:
+            self.remind(room)
 
-    def newly_learned(self, room: RoomState) -> LampLight | None:
-        """What is to be published, if it differs by more than 5 % from what was."""
-        known, learned = self._learned.get(room.room_id), room.light.lux_per_percent
-        if learned is None or (known is not None and abs(learned - known) <= 0.05 * known):
+    def remind(self, room: RoomState) -> None:
+        """Of what was learned of it before, where it has learned nothing itself: that would be newer."""
+        learned = self._learned.get(room.room_id)
+        if learned is None:
+            return
+        if room.light.lux_per_percent is None:
+            room.light.lux_per_percent = learned.lux_per_percent
+        if room.shade.closed_share is None:
+            room.shade.closed_share = learned.closed_share
+        if room.warmup.gain is None:
+            room.warmup.gain = learned.gain_k_h
+
+    def newly_learned(self, room: RoomState) -> Learned | None:
+        """What is to be published, if some of it differs from what was."""
+        known = self._learned.get(room.room_id)
+        before = (None, None, None) if known is None else (known.lux_per_percent, known.closed_share, known.gain_k_h)
+        lessons = (room.light.lux_per_percent, room.shade.closed_share, room.warmup.gain)
+        if not any(map(_differ, before, lessons)):
             return None
+        lux, share, gain = (None if value is None else round(value, 4) for value in lessons)
+        learned = Learned(room_id=room.room_id, lux_per_percent=lux, closed_share=share, gain_k_h=gain)
         self._learned[room.room_id] = learned
-        return LampLight(room_id=room.room_id, lux_per_percent=round(learned, 4))
+        return learned
+
+
+def _differ(before: float | None, now: float | None) -> bool:
+    """By more than 5 %."""
+    return now is not None and (before is None or abs(now - before) > 0.05 * before)

@@ -92,7 +92,7 @@ class GatewayRunner:
         self._first: Positions = {}
         """Where commands begin to be ours."""
         self._known: Positions = {}
-        """What was asked and answered until there, before this process started, is not known yet."""
+        """What was asked and answered until there, before this process started or began to drive, is not known yet."""
         self._readers: list[Reader] = []
         self._served: Sequence[DeviceRecord] | None = None
 
@@ -121,7 +121,7 @@ class GatewayRunner:
                     self._follow_state(state),
                     self._follow_commands(commands),
                     self._resend(),
-                    self._report_health(),
+                    self._report_health(commands),
                     self._give_way(),
                 ):
                     tasks.create_task(work)
@@ -140,7 +140,7 @@ class GatewayRunner:
 
     async def _take_over(self, first: Positions) -> None:
         """What was asked before is known here, but not ours: it has been carried out, or expires."""
-        self._first = first
+        self._first = self._known = first
         self._outbox.lead()
         self._field_bus.lead()
         self._tell_health()
@@ -163,7 +163,7 @@ class GatewayRunner:
     def _concerns_us(self, record: Record) -> bool:
         """Readings have the header ``point`` (those of 2020's programs have not): who drives needs none of them."""
         if record.topic == EVENTS.name:
-            heeds = not self._leadership.leads or self._commands.owes or bool(self._known)
+            heeds = not self._leadership.certain() or self._commands.owes or bool(self._known)
             return record.key == RESULT and heeds
         device_id, found, _ = record.headers.get("point", "").partition("/")
         return not found or (not self._leadership.leads and self._serves(device_id))
@@ -177,8 +177,6 @@ class GatewayRunner:
         while True:
             for received in await reader.batch():
                 self._take(received)
-            if self._known and reached(reader.positions(), self._known):
-                self._known = {}
 
     def _take(self, received: Received) -> None:
         record = received.record
@@ -270,8 +268,10 @@ class GatewayRunner:
                 self._state.counters["repeats"] += 1
                 self._commands.repeat(device_id, value)
 
-    async def _report_health(self) -> None:
+    async def _report_health(self, commands: Reader) -> None:
         while True:
+            if reached(commands.positions(), self._known):
+                self._known = {}
             self._commands.sweep(informed=not self._known)
             self._tell_health()
             await self._clock.real_sleep(HEALTH_S)

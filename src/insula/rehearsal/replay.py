@@ -78,13 +78,14 @@ class Replay:
 
     def _begin(self) -> None:
         """As a controller at its start: it remembers no command, and waits until all have told their values. A Z-Wave
-        server tells its own from memory; on KNX they are read again. What was learned of lamps is told again too."""
+        server tells its own from memory; on KNX they are read again. What was learned of the room is known still."""
         room = self._room
         told = [reading for readings in room.readings.values() for reading in readings.values()]
         room.readings.clear()
         room.targets.clear()
         room.held, room.comfort = frozenset(), None
         room.light, room.shade, room.warmup = RoomLight(), Shade(), WarmUp()
+        self._known.rooms.remind(room)
         for reading in told:
             if room.devices[reading.device_id].type == "zwave":
                 self._decider.hear(room, reading)

@@ -10,6 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from insula.errors import InputError
 from insula.store.devices import to_struct
+from insula.store.presence import end_presences
 from insula.store.tables import Account, Team, TeamMember
 
 
@@ -74,6 +75,8 @@ async def list_accounts(connection: AsyncConnection) -> list[AccountRow]:
 async def change_account(connection: AsyncConnection, id_: int, **values: Any) -> None:
     """Some of its columns. Raises InputError when no administrator would be left."""
     await connection.execute(update(Account).where(Account.c.id == id_).values(**values))
+    if not values.get("active", True):
+        await end_presences(connection, [id_])
     await _check_admin_left(connection)
 
 
@@ -125,13 +128,20 @@ async def list_teams(connection: AsyncConnection) -> list[TeamRow]:
 
 async def set_members(connection: AsyncConnection, team: int, accounts: Sequence[int]) -> None:
     """These and no others."""
+    await end_presences(connection, set(await members_of(connection, team)) - set(accounts))
     await connection.execute(delete(TeamMember).where(TeamMember.c.team == team))
     if accounts:
         rows = [{"team": team, "account": account} for account in dict.fromkeys(accounts)]
         await connection.execute(insert(TeamMember), rows)
 
 
+async def members_of(connection: AsyncConnection, team: int) -> list[int]:
+    """The ids of their accounts."""
+    return [*await connection.scalars(select(TeamMember.c.account).where(TeamMember.c.team == team))]
+
+
 async def remove_team(connection: AsyncConnection, id_: int) -> None:
+    await end_presences(connection, await members_of(connection, id_))
     await connection.execute(delete(Team).where(Team.c.id == id_))
 
 

@@ -21,7 +21,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from insula.errors import InputError
 from insula.store.engine import Store
-from insula.store.tables import Position, Setting, State, metadata
+from insula.store.tables import Guest, Nonce, Position, Presence, Setting, State, metadata
 from insula.store.upgrade import HEAD
 
 FORMAT = 1
@@ -29,9 +29,9 @@ MANIFEST = "manifest.json"
 ROWS_AT_ONCE = 5000
 BYTES_AT_ONCE = 200_000
 
-LEFT_OUT = (Position,)
+LEFT_OUT = (Position, Presence, Nonce, Guest)
 """How far readers of a bus got: in another installation it means nothing, and would make them skip. Who begins at the
-oldest record instead adds no row twice."""
+oldest record instead adds no row twice. And who is where now: it is to be forgotten."""
 OF_PROCESSES = (State, Setting, Position)
 """What the parts write by themselves, before there is a building: it does not make a database one in use."""
 

@@ -40,15 +40,19 @@ async def import_plan(
     place of those edited by hand.
     """
     async with store.write(alone=True) as connection:
-        current = await read_plan(connection)
-        changes = difference(plan, current)
-        if changes:
-            moment = time.time_ns() // 1_000_000 if at is None else at
-            await write_plan(connection, plan)
-            await write_modes(connection, with_modes(plan, current), mode)
-            if not current.site or (plan.settings.rules, plan.rules) != (current.settings.rules, current.rules):
-                await _bring_rules(connection, plan, moment)
-            await add_change(connection, f"import: {len(changes)} changes", moment)
+        return await bring_plan(connection, plan, time.time_ns() // 1_000_000 if at is None else at, mode)
+
+
+async def bring_plan(connection: AsyncConnection, plan: BuildingPlan, at: int, mode: Mode) -> list[PlanChange]:
+    """As ``import_plan``, in a write that is ``alone``."""
+    current = await read_plan(connection)
+    changes = difference(plan, current)
+    if changes:
+        await write_plan(connection, plan)
+        await write_modes(connection, with_modes(plan, current), mode)
+        if not current.site or (plan.settings.rules, plan.rules) != (current.settings.rules, current.rules):
+            await _bring_rules(connection, plan, at)
+        await add_change(connection, f"import: {len(changes)} changes", at)
     return changes
 
 

@@ -6,9 +6,18 @@ from contextlib import asynccontextmanager, contextmanager
 
 import structlog
 from sqlalchemy import make_url
-from sqlalchemy.exc import ArgumentError, DatabaseError, DBAPIError, InterfaceError, InternalError, OperationalError
+from sqlalchemy.exc import (
+    ArgumentError,
+    DatabaseError,
+    DataError,
+    DBAPIError,
+    InterfaceError,
+    InternalError,
+    OperationalError,
+)
 from sqlalchemy.exc import TimeoutError as PoolTimeout
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+from sqlalchemy.pool import QueuePool
 
 from insula.clock import Clock, SystemClock
 from insula.errors import InputError, Unavailable
@@ -64,6 +73,11 @@ class Store:
             return await self._bring_up_to_date(engine)
         finally:
             await engine.dispose()
+
+    def connections(self) -> tuple[int, int]:
+        """In use now, and how many are kept open; for a short time there may be more."""
+        pool = self._started.pool
+        return (pool.checkedout(), pool.size()) if isinstance(pool, QueuePool) else (0, 0)
 
     @asynccontextmanager
     async def read(self) -> AsyncIterator[AsyncConnection]:
@@ -147,6 +161,8 @@ def _told_as_unavailable() -> Iterator[None]:
     before = _cancellations()
     try:
         yield
+    except (OverflowError, DataError) as error:
+        raise InputError("a number or a text is more than the database takes") from error
     except (*AWAY, DatabaseError) as error:
         if not isinstance(error, AWAY) and type(error) is not DatabaseError:  # the statement's own fault
             raise

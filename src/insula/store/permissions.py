@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from insula.access.rights import Person, Place, Right, RoomPlace
 from insula.errors import InputError
 from insula.store.changes import add_change
+from insula.store.presence import end_presences
 from insula.store.tables import Account, Building, Permission, Room, Site, Team, TeamMember
 from insula.store.values import get_value, put_value
 
@@ -44,9 +45,21 @@ async def grant(
 
 async def revoke(connection: AsyncConnection, id_: int) -> None:
     """Raises InputError: there is no such right."""
+    await end_presences(connection, await _owners(connection, id_))
     done = await connection.execute(delete(Permission).where(Permission.c.id == id_))
     if not done.rowcount:
         raise InputError(f"there is no right {id_}")
+
+
+async def _owners(connection: AsyncConnection, id_: int) -> list[int]:
+    """The accounts that have this right, also by a team."""
+    of = select(Permission.c.account, Permission.c.team).where(Permission.c.id == id_).subquery()
+    members = select(TeamMember.c.account).where(TeamMember.c.team == of.c.team)
+    return [
+        *await connection.scalars(
+            select(Account.c.id).where(or_(Account.c.id == of.c.account, Account.c.id.in_(members)))
+        )
+    ]
 
 
 async def list_granted(connection: AsyncConnection) -> list[Granted]:

@@ -400,6 +400,44 @@ Token = Table(
     sqlite_autoincrement=True,
 )
 
+Presence = Table(
+    "Presence",
+    metadata,
+    Column("account", ForeignKey("Account.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("session", String(64), nullable=False, comment="SHA-256 of the session's or the token's secret: it alone"),
+    Column("room", ForeignKey("Room.id", ondelete="CASCADE"), nullable=False),
+    Column("ends_at", BigInteger, nullable=False, index=True),
+)
+
+Nonce = Table(
+    "Nonce",
+    metadata,
+    Column("session", String(64), primary_key=True, comment="SHA-256 of the session's or the token's secret"),
+    Column("digest", String(64), nullable=False, comment="SHA-256 of the nonce"),
+    Column("ends_at", BigInteger, nullable=False, index=True),
+)
+
+GuestCode = Table(
+    "GuestCode",
+    metadata,
+    Column("room", ForeignKey("Room.id", ondelete="CASCADE"), primary_key=True, autoincrement=False),
+    Column("code", String(64), nullable=False, comment="hangs in the room, so it is kept as it is"),
+    Column("digest", String(64), nullable=False, unique=True, comment="SHA-256 of the code"),
+    Column("made_at", BigInteger, nullable=False),
+)
+
+Guest = Table(
+    "Guest",
+    metadata,
+    Column("id", Integer, primary_key=True),
+    Column("digest", String(64), nullable=False, unique=True, comment="SHA-256 of the cookie's value"),
+    Column("room", ForeignKey("GuestCode.room", ondelete="CASCADE"), nullable=False, index=True),
+    Column("address", String(64), nullable=False),
+    Column("came_at", BigInteger, nullable=False),
+    Column("ends_at", BigInteger, nullable=False, index=True),
+    sqlite_autoincrement=True,
+)
+
 Attempt = Table(
     "Attempt",
     metadata,
@@ -414,6 +452,22 @@ KnownAddress = Table(
     Column("account", ForeignKey("Account.id", ondelete="CASCADE"), primary_key=True),
     Column("address", String(64), primary_key=True),
     Column("at", BigInteger, nullable=False, comment="when the account last signed in from there"),
+)
+
+OpenIdRequest = Table(
+    "OpenIdRequest",
+    metadata,
+    Column("digest", String(64), primary_key=True, comment="SHA-256 of the state that the provider gives back"),
+    Column("browser", String(64), nullable=False, comment="SHA-256 of the cookie of who began it"),
+    Column("provider", String(32), nullable=False),
+    Column("nonce", String(64), nullable=False),
+    Column("verifier", String(64), nullable=False, comment="of PKCE"),
+    Column("next", String(500), nullable=False, comment="where the browser goes at the end"),
+    Column(
+        "account", ForeignKey("Account.id", ondelete="CASCADE"), nullable=True, comment="whom it is to be linked to"
+    ),
+    Column("address", String(64), nullable=False, index=True),
+    Column("ends_at", BigInteger, nullable=False, index=True),
 )
 
 # Rows are added, and none is changed or removed by Insula. Who is gone since is still to be known: no foreign keys.

@@ -13,7 +13,7 @@ from insula.errors import InputError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0007"
+HEAD = "0010"
 """The newest migration; a test compares it with what is in migrations/versions."""
 MIGRATIONS = Path(__file__).parent / "migrations"
 

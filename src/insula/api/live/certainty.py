@@ -21,6 +21,8 @@ class Knowing(Protocol):
 
     async def again(self, signed: Signed) -> Signed | None: ...
 
+    def holds(self, signed: Signed) -> bool: ...
+
 
 class Certainty:
     """A client that is in doubt is told nothing. ``known`` is called with what was found; None: signed out."""
@@ -70,7 +72,9 @@ class Certainty:
     async def _check(self, client: Client) -> None:
         version, now = self._people.version, self._clock.real()
         signed = await self._people.again(client.signed)
-        if version != self._people.version or client not in self._waiting:
+        if version != self._people.version or (signed is not None and not self._people.holds(signed)):
+            return
+        if client not in self._waiting:
             return
         del self._waiting[client]
         if signed is not None:

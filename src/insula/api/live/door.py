@@ -74,7 +74,7 @@ async def _refuse(scope: Scope, send: Send, error: RequestError) -> None:
 
 
 def live_route(stream: Stream, limits: Limits) -> WebsocketRouteHandler:
-    @websocket("/live", opt=needs("rooms"), middleware=[SignedIn])
+    @websocket("/live", opt=needs("rooms", guests=True), middleware=[SignedIn])
     async def live(socket: Socket) -> None:
         try:
             client = _admitted(socket, stream, limits)

@@ -61,7 +61,9 @@ class Stream:
     def _state(self, kind: str, id_: int | str, room_id: int | None) -> None:
         if self._certainty.changed():
             self._certainty.doubt(self.clients)
-        if self.clients and kind != "rights":
+        if kind == "person":
+            self._certainty.doubt(client for client in self.clients if client.signed.person.id == id_)
+        elif self.clients and kind != "rights":
             key = (kind, id_, "")
             self._mark(key, room_id if kind == "alert" else self._picture.place(key))
 
