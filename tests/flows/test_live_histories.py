@@ -297,6 +297,18 @@ async def test_who_falls_too_far_behind_gets_a_fresh_picture() -> None:
         assert slow.told.state == it.to_see(slow.client)
 
 
+async def test_who_was_busy_while_nothing_was_told_has_missed_nothing() -> None:
+    async with building() as it:
+        it.comes(Narrow())
+        await it.quiet()
+        (slow,) = it.watched
+        await happen(it, ("reading", 1, "temperature", 20))
+        await it.clock.advance(11.0)
+        assert await slow.read()
+        await happen(it, ("reading", 1, "temperature", 21))
+        await it.agree()
+
+
 async def test_equal_sights_share_one_message() -> None:
     async with building() as it:
         for _ in range(3):

@@ -23,9 +23,9 @@ class Audience:
     """They see what is of no room, too."""
     clients: set["Client"] = field(default_factory=set)
     told: int = 0
-    """The number of its last message."""
+    """The number of its last message that said something."""
     told_at: int = 0
-    """When that was (ms, real time)."""
+    """When its last message was (ms, real time)."""
 
     def sees(self, room_id: int | None) -> bool:
         """None: what is of no room."""

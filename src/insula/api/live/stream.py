@@ -166,7 +166,9 @@ class Stream:
 
     def _tell_all(self, audience: Audience, keys: list[Key], moment: Moment) -> None:
         message = moment.changes(keys, audience, after=audience.told)
-        audience.told, audience.told_at = moment.seq, moment.at
+        audience.told_at = moment.at
+        if keys:  # who is busy now need not hear of nothing
+            audience.told = moment.seq
         for client in audience.clients:
             if client.in_step:
                 client.give(message, moment.seq)
