@@ -1,5 +1,6 @@
 """The live stream over a real server: what one may see, in order, until one may no longer; with two API processes."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -7,6 +8,7 @@ import pytest
 from litestar.routes import WebSocketRoute
 from websockets.exceptions import InvalidStatus
 
+from insula.api.app import create_api
 from tests.flows.house import ROOM_1, console
 from tests.flows.live_client import Follower, following, going_on, served
 from tests.flows.test_signing_in import ANNAS, Door, door, json
@@ -182,6 +184,19 @@ async def test_who_is_not_signed_in_is_refused(it: Door, url: str, headers: dict
             pass
     assert refused.value.response.status_code == status
     assert b"sign in first" in refused.value.response.body
+
+
+async def test_a_page_of_a_site_that_the_settings_name_is_let_in(it: Door) -> None:
+    origin = "https://wall.example.org"
+    api = create_api(it.home.channel, it.home.store, it.home.clock, "3", origins=frozenset({origin}))
+    running = asyncio.create_task(api.run())
+    admin = await it.admin()
+    try:
+        async with served(api) as url, following(url, it.home.clock, admin, Origin=origin) as live:
+            assert (await live.next())["type"] == "snapshot"
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
 
 
 async def test_a_token_in_the_address_is_no_token(it: Door, url: str) -> None:

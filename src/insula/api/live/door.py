@@ -22,6 +22,7 @@ from insula.api.live.client import Client
 from insula.api.live.frames import narrow_of, read_narrow
 from insula.api.live.stream import Stream
 from insula.api.people import Signed
+from insula.api.problems import MEDIA_TYPE, problem_body
 
 log = structlog.get_logger("insula.api")
 
@@ -63,11 +64,11 @@ class SignedIn:
 
 async def _refuse(scope: Scope, send: Send, error: RequestError) -> None:
     """As a request would be, before the WebSocket is accepted."""
-    body = {"type": "about:blank", "title": str(error), "status": error.status, "instance": scope["path"]}
+    body = problem_body(error.status, str(error), scope["path"], error.more)
     start = {
         "type": "websocket.http.response.start",
         "status": error.status,
-        "headers": [(b"content-type", b"application/problem+json")],
+        "headers": [(b"content-type", MEDIA_TYPE.encode())],
     }
     await send(cast(Message, start))
     await send(cast(Message, {"type": "websocket.http.response.body", "body": msgspec.json.encode(body)}))
