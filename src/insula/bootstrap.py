@@ -28,6 +28,7 @@ from insula.settings import Settings
 
 if TYPE_CHECKING:  # a part that needs no database, or no HTTP, loads nothing of it
     from insula.api.provider import Provider
+    from insula.api.radio import Radio
     from insula.store.engine import Store
 
 log = structlog.get_logger("insula")
@@ -216,6 +217,7 @@ def _api(at: Installation) -> Part:
         public_url=settings.api.public_url,
         live=Limits(settings.api.live_per_person, settings.api.live_per_address),
         origins=settings.api.origins,
+        radio=_radio,
     )
     return ApiServer(at, api)
 
@@ -225,6 +227,12 @@ def _providers(at: Installation) -> "list[Provider]":
 
     named = at.settings.openid.items()
     return [Provider(ProviderSettings(name=name, **asdict(of)), at.clock) for name, of in named]
+
+
+def _radio() -> "Radio":
+    from insula.gateways.zwave import inclusion
+
+    return inclusion
 
 
 @dataclass

@@ -1,7 +1,7 @@
 """The demo building with fake field buses below and HTTP above: what the flow tests of the API live in."""
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -89,11 +89,17 @@ def console(api: Api) -> dict[str, str]:
 
 
 @asynccontextmanager
-async def house(folder: Path, clock: ManualClock, text: str | None = None) -> AsyncIterator[House]:
-    """The building of that file (default: the demo's), imported, its parts running and connected."""
+async def house(
+    folder: Path, clock: ManualClock, text: str | None = None, lay: Callable[[Store], Awaitable[None]] | None = None
+) -> AsyncIterator[House]:
+    """The building of that file (default: the demo's), imported, or as ``lay`` puts it into the database; its parts
+    running and connected."""
     store = Store(f"sqlite:///{folder / 'insula.db'}")
     await store.start()
-    await import_plan(store, parse_plan(text or demo_building()))
+    if lay is not None:
+        await lay(store)
+    else:
+        await import_plan(store, parse_plan(text or demo_building()))
     bus = MemoryBus(clock)
     await bus.start()
     channel = Channel(bus, DeviceIndex())

@@ -24,6 +24,7 @@ FILLED = {
     "key": "none",
     "command_id": "none",
     "id": "1",
+    "gateway": "zwave",
     "room_id": "2",
     "provider": "none",
     "number": "2",

@@ -16,6 +16,7 @@ from insula.api.problems import KINDS
 from insula.building.file import parse_plan
 from insula.building.rules import parse_ruleset
 from insula.clock import ManualClock
+from insula.errors import Unavailable
 from tests.flows.house import House, house
 from tests.flows.test_signing_in import Door, door, json
 
@@ -151,13 +152,29 @@ async def test_each_status_says_what_helps(it: Door) -> None:
     assert {"GET", "POST", "DELETE"} <= set(method.headers["allow"].split(", "))
     type_ = await admin.post("/users", content=b"name=x", headers={"Content-Type": "text/plain"})
     assert json(type_, 415)["detail"] == "the body must be application/json"
-    missing = json(await admin.get("/history?point=level"), 400)
-    assert {"detail": "missing", "parameter": "device"} in missing["errors"]
+    missing = json(await admin.get("/history?device=1"), 400)
+    assert {"detail": "missing", "parameter": "point"} in missing["errors"]
     assert json(await admin.get("/nothing-here"), 404)["type"] == "/docs/problems#not-found"
     for _ in range(20):
         refused = await nobody.post("/session", json={"name": "admin", "password": "wrong"})
     assert refused.status_code == 429
     assert refused.headers["retry-after"] == str(refused.json()["retry_after_s"])
+
+
+async def test_what_is_too_large_is_not_read(it: Door) -> None:
+    large = b'{"name": "' + b"x" * 11_000_000 + b'"}'
+    answer = await (await it.admin()).post("/users", content=large, headers={"Content-Type": "application/json"})
+    assert json(answer, 413)["title"] == "Too large"
+
+
+async def test_what_is_away_is_said_and_when_to_come_again(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
+    def away(*_: object) -> None:
+        raise Unavailable("database: locked")
+
+    monkeypatch.setattr(home.api.commands, "ask", away)
+    answer = await home.http.get("/api/v1/commands/x")
+    assert json(answer, 503)["detail"] == "database: locked"
+    assert int(answer.headers["retry-after"]) > 0
 
 
 @pytest.mark.parametrize(

@@ -237,7 +237,7 @@ async def test_command_that_nobody_answers_expires(home: House) -> None:
     assert answer.status_code == 202
     await home.clock.advance(COMMAND_LIFE_MS / 1000 + 1)
     body = (await home.http.get(answer.json()["pending"][0])).json()
-    assert (body["outcome"], body["command"]["point"]) == ("expired", "level")
+    assert (body["outcome"], body["point"]) == ("expired", "level")
 
 
 async def test_while_the_bus_is_away_nobody_waits_for_it(home: House, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -258,12 +258,12 @@ async def test_while_the_bus_is_away_nobody_waits_for_it(home: House, monkeypatc
 
 async def test_any_process_answers_for_a_command(home: House) -> None:
     lamp = home.device(1, "level")
-    command = home.api.commands._command(lamp, "level", 30, Origin(kind="user"))
+    command = home.api.commands.command(lamp, "level", 30, Origin(kind="user"))
     home.api.commands._sent.clear()
     await home.channel.send(command)
     await settle()
     address = f"/api/v1/commands/{command.id}"
-    assert (await home.http.get(address)).json()["command"]["value"] == 30
+    assert (await home.http.get(address)).json()["value"] == 30
 
 
 async def test_health_tells_what_is_wrong(home: House) -> None:

@@ -87,3 +87,8 @@ def made_by(request: Asked, by: str = "") -> Origin:
     if request.user.guest:
         return Origin(kind="guest", name=str(-request.user.id))
     return Origin(kind="user", name=acting(request, by)[:200])
+
+
+def sees_names(request: Asked) -> bool:
+    """A guest is told nothing of people."""
+    return not signed_of(request).person.guest

@@ -1,34 +1,37 @@
 """The HTTP application: routes, OpenAPI, and the tasks that keep its memory."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from litestar import Litestar, Router, get
+from litestar import Litestar, Router
 from litestar.datastructures import State
-from litestar.params import FromPath
 from litestar.types import ASGIApp
 
 from insula.access.presence import PresenceLimits
-from insula.api.access import guard, need, needs
+from insula.api.access import guard, needs
 from insula.api.alerts import AlertBoard, alert_routes
 from insula.api.application import Application
-from insula.api.asking import Asked, Asking
+from insula.api.asking import Asking
 from insula.api.board import StateBoard
 from insula.api.bodies import check_type
 from insula.api.building import building_routes
 from insula.api.bus import BusWindow, bus_routes
 from insula.api.changing import Changing
+from insula.api.command_routes import command_routes
 from insula.api.commands import Commands
-from insula.api.devices import DeviceHealth, device_health_route
+from insula.api.device_health import DeviceHealth, device_health_route
+from insula.api.devices import Devices, device_routes
 from insula.api.docs import docs_router
-from insula.api.errors import NotFound
+from insula.api.driving import Driving
 from insula.api.guests import GuestDoor, guest_routes
 from insula.api.hands import hands_routes
 from insula.api.health import HealthBoard, health_route
-from insula.api.history import history_route
+from insula.api.history import history_routes
+from insula.api.inclusion import inclusion_routes
+from insula.api.latest import Latest
 from insula.api.leases import lease_routes
 from insula.api.legacy import LegacyApi, legacy_router
 from insula.api.live.door import Limits, live_route
@@ -41,16 +44,19 @@ from insula.api.people import People
 from insula.api.places import Places
 from insula.api.presence import PresenceApi, presence_routes
 from insula.api.problems import problem
+from insula.api.radio import Inclusions, Radio, no_radio
 from insula.api.requests import Requests
+from insula.api.rooms import Rooms, room_routes
 from insula.api.rules import rule_routes
 from insula.api.sessions import session_routes
+from insula.api.statistics import statistics_route
 from insula.api.users import audit_route, right_routes, team_routes, user_routes
 from insula.api.values import LastValues
 from insula.api.why import why_route
 from insula.bus.channel import Channel
 from insula.bus.health import tell_health
 from insula.clock import Clock
-from insula.messages import CommandResult, Health
+from insula.messages import Health
 from insula.retry import begin_again
 from insula.store.engine import Store
 
@@ -76,6 +82,7 @@ class Api:
     live: Stream
     presence: PresenceApi
     requests: Requests
+    inclusions: Inclusions
 
     @property
     def asgi(self) -> ASGIApp:
@@ -100,6 +107,7 @@ class Api:
                 tasks.create_task(tell_health(self.channel, self.clock, self._health))
         finally:
             await self.window.close()
+            await self.inclusions.close()
 
     async def _health(self) -> Health:
         return Health(part="api", instance=self.instance, at=self.clock.real())
@@ -118,11 +126,12 @@ def create_api(
     public_url: str = "",
     live: Limits | None = None,
     origins: frozenset[str] = frozenset(),
+    radio: Callable[[], Radio] = no_radio,
 ) -> Api:
     """``instance``: its name in /health; ``open_legacy``: the routes of 2020 answer to everybody, as in 2020;
     ``metrics_readers``: networks that read /metrics without signing in; ``providers``: of OpenID Connect, by which
-    people may sign in; ``public_url``: where browsers reach all this; ``live``: of the live
-    stream, which pages of ``origins`` may open too. Raises InputError."""
+    people may sign in; ``public_url``: where browsers reach all this; ``radio``: loads what includes Z-Wave nodes;
+    ``live``: of the live stream, which pages of ``origins`` may open too. Raises InputError."""
     limits = limits or PresenceLimits()
     places, commands = Places(store, channel), Commands(channel, clock)
     values = LastValues(channel, clock, commands.saw)
@@ -131,23 +140,29 @@ def create_api(
     alerts = AlertBoard(board, channel, clock)
     people = People(store, board, clock)
     changing = Changing(store, people, clock)
+    inclusions = Inclusions(store, clock, radio)
     presence = PresenceApi(changing, places, board, channel, limits)
     stream = Stream(Picture(channel.devices, values, board, health), people, commands, clock)
     stream.listen(values, board, channel.devices)
     requests = Requests()
     metrics = Metrics(requests, health, channel, store, live=lambda: window.open + len(stream.clients))
-    devices = DeviceHealth(channel, values, health, alerts, clock)
+    latest, device_health = Latest(values, clock), DeviceHealth(channel, values, health, alerts, clock)
+    rooms, devices = Rooms(channel, board, places), Devices(channel, latest, device_health, board, clock)
+    driving = Driving(commands, channel, store, clock)
     legacy = legacy_router(LegacyApi(places, commands, values, store, clock, open_to_all=open_legacy))
     modern = Router(
         path="/api/v1",
         route_handlers=[
-            _command_route(commands, channel),
+            *command_routes(driving, rooms, devices, channel, store, clock),
+            *room_routes(rooms, latest),
+            *device_routes(devices),
             *lease_routes(board, channel, clock),
             *hands_routes(board, store, clock),
             why_route(channel, store, clock),
-            history_route(channel, store, clock),
+            *history_routes(channel, rooms, store, clock),
+            statistics_route(rooms, store, clock),
             *alert_routes(alerts, store),
-            device_health_route(devices),
+            device_health_route(device_health),
             *session_routes(changing),
             *openid_routes(OpenId(changing, providers)),
             *user_routes(changing),
@@ -158,6 +173,7 @@ def create_api(
             *presence_routes(presence),
             *guest_routes(GuestDoor(changing, board, limits), changing),
             *building_routes(changing),
+            *inclusion_routes(changing, inclusions),
             Router("/bus", route_handlers=bus_routes(channel, window), opt=needs("admin")),
             Router("/rules", route_handlers=rule_routes(store, clock), opt=needs("manage everything")),
         ],
@@ -188,21 +204,5 @@ def create_api(
         stream,
         presence,
         requests,
+        inclusions,
     )
-
-
-def _command_route(commands: Commands, channel: Channel) -> Any:
-    needed = needs("rooms", guests=True)
-
-    @get("/commands/{command_id:str}", summary="What became of a command", tags=["commands"], opt=needed)
-    async def command(request: Asked, command_id: FromPath[str]) -> dict[str, Any]:
-        found, missing = commands.ask(command_id), f"no command {command_id}"
-        if found is None:
-            raise NotFound(missing)
-        asked = found.command if isinstance(found, CommandResult) else found
-        need(request, "see", channel.devices.room_of(asked.device_id), missing)
-        if isinstance(found, CommandResult):
-            return {"id": command_id, "outcome": found.outcome, "reason": found.reason, "command": found.command}
-        return {"id": command_id, "outcome": "open", "reason": "", "command": found}
-
-    return command

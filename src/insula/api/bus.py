@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
-from typing import Any, Literal
+from typing import Any, Literal, TypedDict
 
 import msgspec
 from litestar import get, post
@@ -25,6 +25,11 @@ class NewRecord(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 
     key: str
     value: dict[str, Any] | None = None
+
+
+class Put(TypedDict):
+    topic: str
+    key: str
 
 
 class BusWindow:
@@ -76,7 +81,7 @@ def bus_routes(channel: Channel, window: BusWindow) -> list[HTTPRouteHandler]:
         return Stream(window.lines(topic, start), media_type="application/x-ndjson")
 
     @post("/{topic:str}", summary="Put a record on a topic", tags=["bus"], status_code=202)
-    async def produce(topic: FromPath[str], data: JSONBody[NewRecord]) -> dict[str, Any]:
+    async def produce(topic: FromPath[str], data: JSONBody[NewRecord]) -> Put:
         _check(topic)
         if topic not in ("knx", "zwave"):
             raise RequestError(f"records of {topic} are made by Insula's own parts")

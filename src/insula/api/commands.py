@@ -2,7 +2,8 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from itertools import takewhile
 from typing import Any
 
@@ -29,7 +30,7 @@ class Commands:
         self._clock = clock
         self._sent: OrderedDict[str, Command] = OrderedDict()
         self._results: OrderedDict[str, CommandResult] = OrderedDict()
-        self._waiting: dict[str, asyncio.Future[CommandResult]] = {}
+        self._waiting: dict[str, set[asyncio.Future[CommandResult]]] = {}
         self.listeners: list[Callable[[CommandResult], None]] = []
         """Each hears of every result."""
 
@@ -47,9 +48,9 @@ class Commands:
         self._results[result.command.id] = result
         if len(self._results) > KEEP:
             self._results.popitem(last=False)
-        waiting = self._waiting.pop(result.command.id, None)
-        if waiting is not None and not waiting.done():
-            waiting.set_result(result)
+        for waiting in self._waiting.pop(result.command.id, ()):
+            if not waiting.done():
+                waiting.set_result(result)
         for listener in self.listeners:
             listener(result)
 
@@ -57,34 +58,53 @@ class Commands:
         self, devices: Iterable[tuple[DeviceRecord, str]], value: float, origin: Origin
     ) -> list[CommandResult | Command]:
         """Bring the named point of each device to ``value``. A command without a result so far comes back itself."""
-        commands = [self._command(device, point, value, origin) for device, point in devices]
-        loop = asyncio.get_running_loop()
-        futures: dict[str, asyncio.Future[CommandResult]] = {command.id: loop.create_future() for command in commands}
-        self._waiting.update(futures)
-        try:
+        return await self.send([self.command(device, point, value, origin) for device, point in devices])
+
+    async def send(self, commands: Sequence[Command]) -> list[CommandResult | Command]:
+        """Put them onto the bus; what becomes of each in time. One without a result so far comes back itself."""
+        with self._expected(commands) as results:
             sending = asyncio.ensure_future(self._channel.send(*commands))
             sending.add_done_callback(_say_if_lost)
-            await self._wait(sending, futures.values())
-        finally:
-            for command_id in futures:
-                self._waiting.pop(command_id, None)
+            await self._wait(results, sending)
         return [self._results.get(command.id, command) for command in commands]
 
-    async def _wait(self, sending: asyncio.Future[None], results: Iterable[asyncio.Future[Any]]) -> None:
+    async def follow(self, commands: Sequence[Command]) -> list[CommandResult | Command]:
+        """As ``send``, of commands that were sent before, by this process or another."""
+        for command in commands:
+            self.saw(command)
+        with self._expected([command for command in commands if isinstance(self.ask(command.id), Command)]) as results:
+            await self._wait(results)
+        return [self.ask(command.id) or command for command in commands]
+
+    @contextmanager
+    def _expected(self, commands: Sequence[Command]) -> Iterator[list[asyncio.Future[CommandResult]]]:
+        loop = asyncio.get_running_loop()
+        futures: dict[str, asyncio.Future[CommandResult]] = {command.id: loop.create_future() for command in commands}
+        for command_id, future in futures.items():
+            self._waiting.setdefault(command_id, set()).add(future)
+        try:
+            yield list(futures.values())
+        finally:
+            for command_id, future in futures.items():
+                others = self._waiting.pop(command_id, set()) - {future}
+                if others:
+                    self._waiting[command_id] = others
+
+    async def _wait(self, results: Iterable[asyncio.Future[Any]], sending: asyncio.Future[None] | None = None) -> None:
         """Until all of them are there, or the time is over. While the bus is away nobody is kept waiting for it:
         what it takes later is answered later, or has expired. Raises what sending raised."""
         timer = asyncio.create_task(self._clock.real_sleep(ANSWER_WITHIN_S), name="answer in time")
-        pending: set[asyncio.Future[Any]] = {sending, *results}
+        pending: set[asyncio.Future[Any]] = {*results, *([sending] if sending is not None else [])}
         try:
             while pending and not timer.done():
                 await asyncio.wait({timer, *pending}, return_when=asyncio.FIRST_COMPLETED)
                 pending = {one for one in pending if not one.done()}
-                if sending.done():
+                if sending is not None and sending.done():
                     sending.result()
         finally:
             timer.cancel()
 
-    def _command(self, device: DeviceRecord, point: str, value: float, origin: Origin) -> Command:
+    def command(self, device: DeviceRecord, point: str, value: float, origin: Origin) -> Command:
         at = self._clock.real()
         command = Command(
             at=at,
@@ -97,6 +117,10 @@ class Commands:
         )
         self.saw(command)
         return command
+
+    def result(self, command_id: str) -> CommandResult | None:
+        """As a gateway gave it; None: not heard of here."""
+        return self._results.get(command_id)
 
     def saw(self, command: Command) -> None:
         """A command is on the bus, from here or from another."""

@@ -8,6 +8,7 @@ InputError
     ├── Conflict    status 409
     ├── TooLarge    status 413
     ├── UnsupportedType  status 415
+    ├── Unprocessable  status 422
     ├── ProviderFailed  status 424
     └── TooMany     status 429
 """
@@ -52,6 +53,10 @@ class TooLarge(RequestError):
 
 class UnsupportedType(RequestError):
     status = 415
+
+
+class Unprocessable(RequestError):
+    status = 422
 
 
 class ProviderFailed(RequestError):

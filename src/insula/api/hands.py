@@ -1,6 +1,6 @@
 """Hands off over HTTP: which rooms are only observed, and all of them at once."""
 
-from typing import Any
+from typing import TypedDict
 
 import msgspec
 from litestar import get, put
@@ -27,9 +27,32 @@ class NewMode(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     by: Text = ""
 
 
+class RoomMode(TypedDict):
+    number: int
+    name: str
+    floor: int
+    mode: Mode
+
+
+class Modes(TypedDict):
+    """``building``: of rooms to come."""
+
+    building: Mode
+    rooms: list[RoomMode]
+
+
+class Changed(TypedDict):
+    """``rooms``: how many; ``reached``: controllers and gateways have been told."""
+
+    scope: str
+    mode: Mode
+    rooms: int
+    reached: bool
+
+
 def hands_routes(board: StateBoard, store: Store, clock: Clock) -> list[HTTPRouteHandler]:
     @get("/mode", summary="Which rooms are only observed", tags=["control"], opt=needs("rooms"))
-    async def modes(request: Asked) -> dict[str, Any]:
+    async def modes(request: Asked) -> Modes:
         """Of the rooms that one may see."""
         async with store.read() as connection:
             rooms, mode = await read_rooms(connection), await building_mode(connection)
@@ -38,7 +61,7 @@ def hands_routes(board: StateBoard, store: Store, clock: Clock) -> list[HTTPRout
     @put(
         "/mode", summary="Hands off, or on again: the building, a floor or a room", tags=["control"], opt=needs("rooms")
     )
-    async def change(request: Asked, data: JSONBody[NewMode]) -> dict[str, Any]:
+    async def change(request: Asked, data: JSONBody[NewMode]) -> Changed:
         """``reached``: the rooms' new mode is on topic ``state``, where controllers and gateways read it."""
         if data.room is not None and data.floor is not None:
             raise RequestError("a room or a floor, not both")
@@ -68,5 +91,5 @@ def _is(board: StateBoard, room: RoomRecord) -> bool:
     return told is not None and told.mode == room.mode
 
 
-def _shown(room: RoomRecord) -> dict[str, Any]:
+def _shown(room: RoomRecord) -> RoomMode:
     return {"number": room.number, "name": room.name, "floor": room.floor, "mode": room.mode}

@@ -1,7 +1,7 @@
 """``GET /health``: how each part and gateway is, from what they write to ``state`` every 5 s."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, Literal, NotRequired, TypedDict, cast
 
 from litestar import get
 from litestar.handlers import HTTPRouteHandler
@@ -15,6 +15,33 @@ from insula.messages import Health
 
 OFFSET_MS = 2_000
 """Ages, expiry and leases go wrong on a host whose clock is off by so much."""
+
+
+class PartReport(TypedDict):
+    """``driven_by``, ``standby``: of a gateway: the process that drives it, and the status of those that stand by."""
+
+    status: Literal["ok", "degraded"]
+    why: str
+    counters: dict[str, float]
+    clock_offset_ms: int
+    driven_by: NotRequired[str]
+    standby: NotRequired[dict[str, str]]
+
+
+class BusReport(TypedDict):
+    """``slow``: records that a reader is behind who holds publishers up."""
+
+    slow: dict[str, int]
+    dropped_resends: int
+
+
+class Report(TypedDict):
+    """All but ``status`` is for who may see everything."""
+
+    status: Literal["ok", "degraded"]
+    why: NotRequired[list[str]]
+    parts: NotRequired[dict[str, PartReport]]
+    bus: NotRequired[BusReport]
 
 
 class HealthBoard:
@@ -93,10 +120,10 @@ def _name_drivers(parts: Mapping[str, dict[str, Any]], last: Mapping[str, Health
 
 def health_route(board: HealthBoard) -> HTTPRouteHandler:
     @get("/health", summary="How each part and gateway is", tags=["operation"], opt=needs("nothing"))
-    async def health(request: Asked) -> dict[str, Any]:
+    async def health(request: Asked) -> Report:
         """The whole report for who may see everything; for others whether all is well."""
         report = board.report()
         full = request.auth is not None and may(request, "see", None)
-        return report if full else {"status": report["status"]}
+        return cast(Report, report if full else {"status": report["status"]})
 
     return health

@@ -18,7 +18,6 @@ from insula.api.errors import NotFound, RequestError, Unauthorized
 from insula.api.places import Places
 from insula.api.problems import legacy_failure
 from insula.api.values import LastValues
-from insula.building.freshness import why_stale
 from insula.clock import Clock
 from insula.messages import Command, CommandResult, DeviceRecord
 from insula.points import role
@@ -205,17 +204,10 @@ def _value(api: LegacyApi, room: BeaconRow, point: str) -> float:
     devices = [device for device in api.places.devices(room) if device.point(point)]
     if not devices:
         raise NotFound(f"room {room.room_number} has nothing with a {point}")
-    readings = list(api.values.of(devices, point))
-    stale = [(reading, why_stale(reading, api.clock.now())) for reading in readings]
-    fresh = [reading.value for reading, why in stale if not why]
-    if not fresh:
-        whys = [why for _, why in stale if why] or ["it has not reported since the start"]
-        raise NotFound(f"room {room.room_number} has no fresh {point}: {'; '.join(whys)}")
-    return _number(point, max(fresh) if role(point).average == "any" else sum(fresh) / len(fresh))
-
-
-def _number(point: str, value: float) -> float:
-    return int(role(point).clean(value)) if role(point).whole else round(value, 3)
+    value, why = api.values.mean(devices, role(point), api.clock.now())
+    if value is None:
+        raise NotFound(f"room {room.room_number} has no fresh {point}: {why}")
+    return int(value) if role(point).whole else value
 
 
 def _average(api: LegacyApi, route: str, point: str) -> HTTPRouteHandler:

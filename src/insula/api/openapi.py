@@ -17,7 +17,8 @@ from insula.api.access import needs
 from insula.api.asking import COOKIE
 from insula.api.bodies import JSON, types_of
 from insula.api.examples import BODIES
-from insula.api.problems import KINDS, MEDIA_TYPE, PAGE, problem_body
+from insula.api.openapi_schemas import SCHEMAS
+from insula.api.problems import KINDS, MEDIA_TYPE, problem_body
 
 ABOUT = """Insula runs a smart building. Everything under `/api/v1` answers with JSON, and a failure with
 `application/problem+json` (RFC 9457); the 16 routes of 2020 keep their own form. Times are milliseconds since 1970
@@ -31,11 +32,14 @@ TAGS = {
     "bus": "A window on the topics of the bus; for administrators.",
     "commands": "What was asked of a device, and what became of it.",
     "control": "Who holds a device, and rooms that are only observed.",
+    "devices": "Devices, their points and last values, and what is wrong with them.",
     "guests": "Rooms whose code alone drives them for a while, without an account.",
     "history": "Values over a time, and why something moved.",
     "operation": "How parts, gateways and devices are; alerts; metrics.",
     "people": "Signing in, one's own password, sessions and API tokens.",
+    "zwave": "Nodes that come into a Z-Wave network, or leave it.",
     "presence": "Where one says that one is: what was given *while there* counts then.",
+    "rooms": "Sites, buildings, floors and rooms, and what is measured there now.",
     "rules": "The rules in force, those that are tried, and every version that was.",
 }
 SCHEMES = {
@@ -51,38 +55,6 @@ WHO = {
     "admin": "For administrators.",
 }
 GUESTS = " Also for a room's guests, in that room."
-PROBLEM = {
-    "type": "object",
-    "description": "RFC 9457 problem details.",
-    "required": ["type", "title", "status", "detail", "instance"],
-    "properties": {
-        "type": {
-            "type": "string",
-            "format": "uri-reference",
-            "description": f"The kind, described at `{PAGE}`.",
-        },
-        "title": {"type": "string", "description": "The kind in words, the same each time."},
-        "status": {"type": "integer", "minimum": 400, "maximum": 599},
-        "detail": {"type": "string", "description": "What is wrong this time."},
-        "instance": {"type": "string", "format": "uri-reference", "description": "What was asked for."},
-        "errors": {
-            "type": "array",
-            "description": "Each fault, with its place in the body (JSON pointer) or the parameter's name.",
-            "items": {
-                "type": "object",
-                "required": ["detail"],
-                "properties": {name: {"type": "string"} for name in ("detail", "pointer", "parameter")},
-            },
-        },
-        "retry_after_s": {"type": "number", "description": "Seconds until it may be tried again."},
-        "id": {"type": "string", "description": "Of an internal error: how the log names it."},
-    },
-}
-FAILURE_2020 = {
-    "type": "object",
-    "required": ["success", "error"],
-    "properties": {"success": {"const": False}, "error": {"type": "string"}},
-}
 
 
 class Document(JsonRenderPlugin):
@@ -112,14 +84,17 @@ def complete(document: dict[str, Any], app: Litestar) -> dict[str, Any]:
     """The document with who may do what, and every answer. It is changed itself."""
     components = document.setdefault("components", {})
     components["securitySchemes"] = SCHEMES
-    components.setdefault("schemas", {}).update(Problem=PROBLEM, Failure2020=FAILURE_2020)
+    components.setdefault("schemas", {}).update(SCHEMAS)
     for method, path, handler in described(app):
         operation = document["paths"][path][method]
         _who(operation, handler)
         _body(operation, method, path, handler)
         answers = operation["responses"]
         _given(answers, handler)
-        form = _failure_2020 if "2020" in operation.get("tags", ()) else _problem
+        is_2020 = "2020" in operation.get("tags", ())
+        form = _failure_2020 if is_2020 else _problem
+        if is_2020:
+            answers["200"]["content"][JSON]["schema"] = {"$ref": "#/components/schemas/Success2020"}
         for status in {*_statuses(operation, handler)}:
             answers[str(status)] = form(status, path) if status >= 400 else _done(status, answers)
         operation["responses"] = dict(sorted(answers.items()))

@@ -1,4 +1,5 @@
-"""Which room a beacon names: read from the database, kept in memory, read again when the building changes."""
+"""Which room a beacon names, and where rooms are: read from the database, kept in memory, read again when the building
+changes."""
 
 import asyncio
 
@@ -8,6 +9,7 @@ from insula.errors import Unavailable
 from insula.messages import DeviceRecord
 from insula.store.beacons import BeaconRow, list_beacons
 from insula.store.engine import Store
+from insula.store.rooms import Located, room_locations
 
 
 class Places:
@@ -17,10 +19,12 @@ class Places:
         self._store = store
         self._channel = channel
         self._beacons: dict[tuple[str, int, int], BeaconRow] = {}
+        self.located: dict[int, Located] = {}
+        """By the room's id."""
 
     async def load(self) -> None:
         async with self._store.read() as connection:
-            rows = await list_beacons(connection)
+            rows, self.located = await list_beacons(connection), await room_locations(connection)
         self._beacons = {(row.uuid, row.major, row.minor): row for row in rows}
 
     async def run(self) -> None:

@@ -1,6 +1,6 @@
 """The rules over HTTP: those in force, new ones, and every version that was."""
 
-from typing import Annotated, Any
+from typing import Annotated, TypedDict, cast
 
 import msgspec
 from litestar import MediaType, Response, delete, get, post, put
@@ -15,7 +15,7 @@ from insula.building.rules import parse_ruleset
 from insula.building.rules_text import ruleset_of
 from insula.clock import Clock
 from insula.errors import RuleError
-from insula.messages import RuleSet
+from insula.messages import Rule, RuleSet
 from insula.store.building import rules_in_force
 from insula.store.engine import Store
 from insula.store.rule_versions import (
@@ -32,7 +32,39 @@ MOST_BYTES = 800_000
 """A rule set goes over the bus in one record."""
 By = Annotated[str, QueryParameter(description="who does this, at the console")]
 Form = Annotated[str, QueryParameter(description="`json`, or `toml` as it was given", pattern="^(json|toml)$")]
-Answer = Response[Any]
+
+
+class Summary(TypedDict):
+    """``rules``: how many; ``at``: when it was brought (ms, real time), by whom; 0 and empty: with Insula."""
+
+    name: str
+    version: str
+    rules: int
+    by: str
+    at: int
+    shadow: bool
+
+
+class Whole(TypedDict):
+    """As ``Summary``, with the rules themselves."""
+
+    name: str
+    version: str
+    rules: list[Rule]
+    by: str
+    at: int
+    shadow: bool
+
+
+class Versions(TypedDict):
+    versions: list[Summary]
+
+
+class NoShadow(TypedDict):
+    shadow: None
+
+
+Answer = Response[Whole]
 
 
 def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
@@ -41,7 +73,7 @@ def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
         return _answer(await rules_in_force(store), form)
 
     @put("/", summary="Put rules in force, as TOML or JSON", tags=["rules"], opt=takes(TOML, JSON))
-    async def apply(request: Asked, by: By = "") -> dict[str, Any]:
+    async def apply(request: Asked, by: By = "") -> Summary:
         """The body: TOML (``application/toml``), or a JSON object with ``name`` and ``rules``. Nothing is changed
         unless every rule compiles and names known values; ``faults`` says what is wrong and where."""
         ruleset, text = _read(await request.body(), request.content_type[0])
@@ -58,18 +90,18 @@ def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
         return _answer(found, form)
 
     @put("/shadow", summary="Try rules beside those in force", tags=["rules"], opt=takes(TOML, JSON))
-    async def cast(request: Asked, by: By = "") -> dict[str, Any]:
+    async def try_out(request: Asked, by: By = "") -> Summary:
         """The body: as of ``PUT /rules``. They drive nothing."""
         ruleset, text = _read(await request.body(), request.content_type[0])
         return _summary(await put_shadow(store, ruleset, text, acting(request, by), clock.real()))
 
     @delete("/shadow", summary="Try none any more", tags=["rules"], status_code=200)
-    async def uncast(request: Asked, by: By = "") -> dict[str, Any]:
+    async def try_none(request: Asked, by: By = "") -> NoShadow:
         await end_shadow(store, acting(request, by), clock.real())
         return {"shadow": None}
 
     @get("/versions", summary="Every version of the rules, the newest first", tags=["rules"])
-    async def versions(limit: FromQuery[int] = 100) -> dict[str, Any]:
+    async def versions(limit: FromQuery[int] = 100) -> Versions:
         async with store.read() as connection:
             return {"versions": [_summary(one) for one in await list_versions(connection, max(1, min(limit, 1000)))]}
 
@@ -78,14 +110,14 @@ def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
         return _answer(await _find(store, version), form)
 
     @post("/versions/{version:str}/restore", summary="Put a version in force again", tags=["rules"])
-    async def restore(request: Asked, version: FromPath[str], by: By = "") -> dict[str, Any]:
+    async def restore(request: Asked, version: FromPath[str], by: By = "") -> Summary:
         found = await _find(store, version)
         ruleset, text = _read(found.source.encode(), "application/toml")
         return _summary(
             await put_rules(store, ruleset, text, acting(request, by), clock.real(), await rules_in_force(store))
         )
 
-    return [rules, apply, shadow, cast, uncast, versions, version, restore]
+    return [rules, apply, shadow, try_out, try_none, versions, version, restore]
 
 
 async def _find(store: Store, version: str) -> Version:
@@ -122,7 +154,7 @@ def _read_toml(body: bytes) -> tuple[RuleSet, str]:
         raise RequestError(str(error), {"faults": [{"line": at, "text": text} for at, text in error.faults]}) from None
 
 
-def _summary(version: Version) -> dict[str, Any]:
+def _summary(version: Version) -> Summary:
     ruleset = version.ruleset
     return {
         "name": ruleset.name,
@@ -136,5 +168,5 @@ def _summary(version: Version) -> dict[str, Any]:
 
 def _answer(version: Version, form: str) -> Answer:
     if form == "toml":
-        return Response(version.source, media_type=MediaType.TEXT)
+        return cast(Answer, Response(version.source, media_type=MediaType.TEXT))
     return Response({**_summary(version), "rules": msgspec.to_builtins(version.ruleset.rules)})

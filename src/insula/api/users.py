@@ -1,6 +1,6 @@
 """Accounts, teams, their rights, and the audit: for administrators."""
 
-from typing import Any
+from typing import Any, NotRequired, TypedDict, cast
 
 import msgspec
 from litestar import delete, get, patch, post, put
@@ -15,6 +15,7 @@ from insula.api.errors import NotFound, RequestError
 from insula.errors import InputError
 from insula.store.accounts import (
     AccountRow,
+    TeamRow,
     add_account,
     add_team,
     change_account,
@@ -26,7 +27,7 @@ from insula.store.accounts import (
     remove_team,
     set_members,
 )
-from insula.store.audit import MOST, Search, search_entries
+from insula.store.audit import MOST, Entry, Search, search_entries
 from insula.store.permissions import Granted, grant, list_granted, revoke
 from insula.store.sessions import end_sessions
 
@@ -69,23 +70,95 @@ class NewRight(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         return Right(self.level, Place(self.site, self.building, self.floor, self.room), self.there)
 
 
+class Account(TypedDict):
+    """``created_at``: ms, real time; ``issuer``: of who signs in by OpenID Connect."""
+
+    id: int
+    name: str
+    admin: bool
+    active: bool
+    created_at: int
+    issuer: str | None
+    has_password: bool
+
+
+class Accounts(TypedDict):
+    users: list[Account]
+
+
+class Removed(TypedDict):
+    removed: str
+
+
+class Teams(TypedDict):
+    teams: list[TeamRow]
+
+
+class Team(TypedDict):
+    name: str
+    members: tuple[str, ...]
+
+
+class ShownRight(TypedDict):
+    """``where``: in words; of the ids only those that the place has."""
+
+    id: int
+    user: NotRequired[str]
+    team: NotRequired[str]
+    level: Level
+    there: bool
+    where: str
+    site: NotRequired[int]
+    building: NotRequired[int]
+    floor: NotRequired[int]
+    room: NotRequired[int]
+
+
+class Given(TypedDict):
+    """The new right's id, and what was asked."""
+
+    id: int
+    level: Level
+    there: bool
+    user: NotRequired[str]
+    team: NotRequired[str]
+    site: NotRequired[int]
+    building: NotRequired[int]
+    floor: NotRequired[int]
+    room: NotRequired[int]
+
+
+class Rights(TypedDict):
+    rights: list[ShownRight]
+
+
+class Taken(TypedDict):
+    taken: ShownRight
+
+
+class Entries(TypedDict):
+    """The newest first."""
+
+    entries: list[Entry]
+
+
 def user_routes(changing: Changing) -> list[HTTPRouteHandler]:
     store, people, clock = changing.store, changing.people, changing.clock
 
     @get("/users", summary="All accounts", tags=["administration"], opt=needs("admin"))
-    async def users(request: Asked) -> dict[str, Any]:
+    async def users(request: Asked) -> Accounts:
         async with store.read() as connection:
             return {"users": [_account(row) for row in await list_accounts(connection)]}
 
     @post("/users", summary="A new account", tags=["administration"], opt=needs("admin"))
-    async def add(request: Asked, data: JSONBody[NewUser]) -> dict[str, Any]:
+    async def add(request: Asked, data: JSONBody[NewUser]) -> Account:
         password = None if data.password is None else await people.hashed(data.password)
         async with changing.of(request, "user added", data.name, admin=data.admin) as connection:
             await add_account(connection, data.name, clock.real(), password=password, admin=data.admin)
             return _account(await get_account(connection, data.name))
 
     @patch("/users/{name:str}", summary="Change an account", tags=["administration"], opt=needs("admin"))
-    async def change(request: Asked, name: FromPath[str], data: JSONBody[UserChange]) -> dict[str, Any]:
+    async def change(request: Asked, name: FromPath[str], data: JSONBody[UserChange]) -> Account:
         said = {field: value for field in ("admin", "active") if (value := getattr(data, field)) is not None}
         secret = {} if data.password is None else {"password": await people.hashed(data.password)}
         async with changing.of(request, "user changed", name, **said, password=bool(secret)) as connection:
@@ -99,7 +172,7 @@ def user_routes(changing: Changing) -> list[HTTPRouteHandler]:
     @delete(
         "/users/{name:str}", summary="Remove an account", tags=["administration"], opt=needs("admin"), status_code=200
     )
-    async def remove(request: Asked, name: FromPath[str]) -> dict[str, Any]:
+    async def remove(request: Asked, name: FromPath[str]) -> Removed:
         async with changing.of(request, "user removed", name) as connection:
             await remove_account(connection, (await _found(get_account(connection, name))).id)
         return {"removed": name}
@@ -111,12 +184,12 @@ def team_routes(changing: Changing) -> list[HTTPRouteHandler]:
     store = changing.store
 
     @get("/teams", summary="All teams", tags=["administration"], opt=needs("admin"))
-    async def teams(request: Asked) -> dict[str, Any]:
+    async def teams(request: Asked) -> Teams:
         async with store.read() as connection:
             return {"teams": await list_teams(connection)}
 
     @put("/teams/{name:str}", summary="A team and its members", tags=["administration"], opt=needs("admin"))
-    async def put_team(request: Asked, name: FromPath[str], data: JSONBody[Members]) -> dict[str, Any]:
+    async def put_team(request: Asked, name: FromPath[str], data: JSONBody[Members]) -> Team:
         """Made if there is none of that name; these are its members, and no others."""
         async with changing.of(request, "team", name, members=data.members) as connection:
             known = {team.name: team.id for team in await list_teams(connection)}
@@ -126,7 +199,7 @@ def team_routes(changing: Changing) -> list[HTTPRouteHandler]:
         return {"name": name, "members": data.members}
 
     @delete("/teams/{name:str}", summary="Remove a team", tags=["administration"], opt=needs("admin"), status_code=200)
-    async def remove(request: Asked, name: FromPath[str]) -> dict[str, Any]:
+    async def remove(request: Asked, name: FromPath[str]) -> Removed:
         async with changing.of(request, "team removed", name) as connection:
             await remove_team(connection, (await _found(get_team(connection, name))).id)
         return {"removed": name}
@@ -138,24 +211,25 @@ def right_routes(changing: Changing) -> list[HTTPRouteHandler]:
     store = changing.store
 
     @get("/rights", summary="Who may do what where", tags=["administration"], opt=needs("admin"))
-    async def rights(request: Asked) -> dict[str, Any]:
+    async def rights(request: Asked) -> Rights:
         async with store.read() as connection:
             return {"rights": [_granted(one) for one in await list_granted(connection)]}
 
     @post("/rights", summary="Give a right", tags=["administration"], opt=needs("admin"))
-    async def give(request: Asked, data: JSONBody[NewRight]) -> dict[str, Any]:
+    async def give(request: Asked, data: JSONBody[NewRight]) -> Given:
         if (data.user is None) == (data.team is None):
             raise RequestError("a right is of a user or of a team")
         said = {name: value for name, value in msgspec.to_builtins(data).items() if value is not None}
         async with changing.of(request, "right given", data.user or data.team or "", **said) as connection:
             account = None if data.user is None else (await get_account(connection, data.user)).id
             team = None if data.team is None else (await get_team(connection, data.team)).id
-            return {"id": await grant(connection, data.right(), account=account, team=team), **said}
+            id_ = await grant(connection, data.right(), account=account, team=team)
+            return cast(Given, {"id": id_, **said})
 
     @delete(
         "/rights/{id:int}", summary="Take a right away", tags=["administration"], opt=needs("admin"), status_code=200
     )
-    async def take(request: Asked, id: FromPath[int]) -> dict[str, Any]:
+    async def take(request: Asked, id: FromPath[int]) -> Taken:
         async with changing.of(request, "right taken", str(id)) as connection:
             before = [_granted(one) for one in await list_granted(connection) if one.id == id]
             await _found(revoke(connection, id))
@@ -175,7 +249,7 @@ def audit_route(changing: Changing) -> HTTPRouteHandler:
         until: FromQuery[int] = 0,
         before: FromQuery[int] = 0,
         limit: FromQuery[int] = 100,
-    ) -> dict[str, Any]:
+    ) -> Entries:
         """``since``, ``until``: ms since 1970; ``before``: the id of the last entry of the page before this one."""
         wanted = Search(name=name, action=action, target=target, since=since, until=until, before=before)
         async with changing.store.read() as connection:
@@ -192,13 +266,22 @@ async def _found(looking: Any) -> Any:
         raise NotFound(str(error)) from None
 
 
-def _account(row: AccountRow) -> dict[str, Any]:
+def _account(row: AccountRow) -> Account:
     """Without its password."""
-    fields = ("id", "name", "admin", "active", "created_at", "issuer")
-    return {**{name: getattr(row, name) for name in fields}, "has_password": row.password is not None}
+    return {
+        "id": row.id,
+        "name": row.name,
+        "admin": row.admin,
+        "active": row.active,
+        "created_at": row.created_at,
+        "issuer": row.issuer,
+        "has_password": row.password is not None,
+    }
 
 
-def _granted(one: Granted) -> dict[str, Any]:
-    place = {name: value for name, value in msgspec.to_builtins(one.right.place).items() if value is not None}
+def _granted(one: Granted) -> ShownRight:
+    right, place = one.right, one.right.place
+    shown: ShownRight = {"id": one.id, "level": right.level, "there": right.there, "where": one.where}
     owner = {"user": one.user} if one.user is not None else {"team": one.team}
-    return {"id": one.id, **owner, "level": one.right.level, "there": one.right.there, "where": one.where, **place}
+    ids = {name: value for name, value in msgspec.to_builtins(place).items() if value is not None}
+    return cast(ShownRight, {**shown, **owner, **ids})

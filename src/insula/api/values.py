@@ -2,11 +2,13 @@
 
 from collections.abc import Callable, Iterator
 
+from insula.building.freshness import why_stale
 from insula.building.resends import Resends
 from insula.bus.channel import Channel
 from insula.bus.port import Record
 from insula.clock import Clock
 from insula.messages import Command, DeviceRecord, Reading
+from insula.points import Role
 
 
 class LastValues:
@@ -61,3 +63,12 @@ class LastValues:
             reading = self._last.get((device.device_id, point))
             if reading is not None:
                 yield reading
+
+    def mean(self, devices: list[DeviceRecord], role: Role, now: int) -> tuple[float | None, str]:
+        """Of the fresh values (of a role averaged by ``any``: 1 if any is 1); None: there is none, and why."""
+        stale = [(reading.value, why_stale(reading, now)) for reading in self.of(devices, role.name)]
+        fresh = [value for value, why in stale if not why]
+        if not fresh:
+            return None, "; ".join(why for _, why in stale) or "it has not reported since the start"
+        mean = max(fresh) if role.average == "any" else sum(fresh) / len(fresh)
+        return role.clean(mean) if role.whole else round(mean, 3), ""

@@ -1,7 +1,7 @@
 """``GET /why``: what was asked of a room's or a device's devices, why, and what became of it."""
 
 from collections.abc import Iterable
-from typing import Annotated, Any
+from typing import Annotated, NotRequired, TypedDict, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
 from litestar import get
@@ -17,7 +17,7 @@ from insula.api.times import From, To, moment
 from insula.building.rules import SETS, load_ruleset
 from insula.bus.channel import Channel
 from insula.clock import Clock
-from insula.messages import RuleSet
+from insula.messages import OriginKind, RuleSet
 from insula.store.building import read_rules, read_settings
 from insula.store.engine import Store
 from insula.store.events import Page, Place, why
@@ -27,6 +27,44 @@ from insula.store.rule_versions import find_version
 DAY_MS = 86_400_000
 Limit = Annotated[int, QueryParameter(ge=1, le=1000, description="entries a page")]
 Before = Annotated[str, QueryParameter(description="`after` of the page before: what was earlier")]
+
+
+class Actor(TypedDict):
+    kind: OriginKind
+    name: str
+
+
+class Explained(TypedDict):
+    """What was asked of a device, by whom, and what became of it; ``text``: all of it in words. From ``rule`` on: of
+    what a rule asked. Times in ms, building's clock; None: it has not happened."""
+
+    at: int
+    id: str
+    device_id: int
+    room_number: int | None
+    point: str
+    value: float
+    actor: Actor
+    outcome: str
+    reason: str
+    taken_at: int | None
+    arrived_at: int | None
+    arrived: float | None
+    rule: NotRequired[str]
+    version: NotRequired[str]
+    condition: NotRequired[str]
+    trigger: NotRequired[str]
+    because: NotRequired[str]
+    values: NotRequired[dict[str, float | str | bool]]
+    lost: NotRequired[list[str]]
+    text: str
+
+
+class Why(TypedDict):
+    """``after``: as ``before``, for the page of what was earlier."""
+
+    entries: list[Explained]
+    after: str | None
 
 
 def why_route(channel: Channel, store: Store, clock: Clock) -> HTTPRouteHandler:
@@ -39,7 +77,7 @@ def why_route(channel: Channel, store: Store, clock: Clock) -> HTTPRouteHandler:
         end: To = "",
         limit: Limit = 50,
         before: Before = "",
-    ) -> dict[str, Any]:
+    ) -> Why:
         """Of a room (its number) or a device (its id); by default of the last 24 hours. The newest is last; ``after``
         asks for what was before it, as ``before``."""
         if (room is None) == (device is None):
@@ -58,7 +96,8 @@ def why_route(channel: Channel, store: Store, clock: Clock) -> HTTPRouteHandler:
         known = {one.device_id: one for one in channel.devices}
         explainer = Explainer(known, conditions, zone, clock.now(), clock.building)
         after = None if page.after is None else f"{page.after[0]},{page.after[1]}"
-        return {"entries": [explainer.row(one) for one in reversed(page.rows)], "after": after}
+        rows = [cast(Explained, explainer.row(one)) for one in reversed(page.rows)]
+        return {"entries": rows, "after": after}
 
     return explained
 

@@ -96,7 +96,7 @@ def _row(event: EventIn) -> tuple[Table, dict[str, Any]]:
     return tables.Decision, _decision_row(event)
 
 
-def _id(value: str) -> str:
+def stored_id(value: str) -> str:
     """Others may send longer ids than ours: the same one always becomes the same."""
     return value if len(value) <= ID_LENGTH else blake2b(value.encode(), digest_size=ID_LENGTH // 2).hexdigest()
 
@@ -104,7 +104,7 @@ def _id(value: str) -> str:
 def _result_row(event: ResultIn) -> dict[str, Any]:
     result, command = event.result, event.result.command
     return {
-        "id": _id(result.id),
+        "id": stored_id(result.id),
         "timestamp": event.timestamp,
         "at": result.at,
         "room": event.room_id,
@@ -112,7 +112,7 @@ def _result_row(event: ResultIn) -> dict[str, Any]:
         "gateway": command.gateway_id[:ID_LENGTH],
         "point": command.point[:ID_LENGTH],
         "value": command.value,
-        "command": _id(command.id),
+        "command": stored_id(command.id),
         "command_at": command.at,
         "command_class": command.class_,
         "expires_at": command.expires_at,
@@ -127,7 +127,7 @@ def _result_row(event: ResultIn) -> dict[str, Any]:
 def _decision_row(event: DecisionIn) -> dict[str, Any]:
     decision = event.decision
     return {
-        "id": _id(decision.id),
+        "id": stored_id(decision.id),
         "timestamp": event.timestamp,
         "at": decision.at,
         "room": decision.room_id,
@@ -136,7 +136,7 @@ def _decision_row(event: DecisionIn) -> dict[str, Any]:
         "value": decision.value,
         "rule": decision.rule[:TEXT_LENGTH],
         "version": decision.version[:TEXT_LENGTH],
-        "command": _id(decision.command_id),
+        "command": stored_id(decision.command_id),
         "cause": decision.trigger[:TEXT_LENGTH],
         "seen": decision.values,
         "lost": list(decision.lost),
@@ -195,7 +195,7 @@ async def results_between(
     table = tables.CommandResult
     query = select(table).where(table.c.timestamp >= start, table.c.timestamp < end)
     rows = await connection.execute(query.order_by(table.c.timestamp, table.c.at))
-    return [(row.timestamp, row.room, _result(row)) for row in rows]
+    return [(row.timestamp, row.room, read_result(row)) for row in rows]
 
 
 def _id_of(table: Table) -> "Column[str]":
@@ -234,7 +234,7 @@ async def _joined(connection: AsyncConnection, places: Sequence[Place]) -> tuple
     results: dict[str, list[CommandResult]] = {}
     query = select(tables.CommandResult).where(tables.CommandResult.c.command.in_(ids))
     for row in await connection.execute(query.order_by(tables.CommandResult.c.at)):
-        results.setdefault(row.command, []).append(_result(row))
+        results.setdefault(row.command, []).append(read_result(row))
     moves = await moves_of(connection, ids)
     return tuple(
         Why(at, id_, decisions.get(id_), tuple(results.get(id_, ())), tuple(moves.get(id_, ()))) for at, id_ in places
@@ -262,7 +262,7 @@ def _decision(row: Row[Any]) -> Decision:
     )
 
 
-def _result(row: Row[Any]) -> CommandResult:
+def read_result(row: Row[Any]) -> CommandResult:
     command = Command(
         id=row.command,
         at=row.command_at,

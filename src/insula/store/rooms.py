@@ -6,7 +6,7 @@ from typing import Any
 from sqlalchemy import Select, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from insula.store.tables import Device, Gateway, KnxNode, Room
+from insula.store.tables import Building, Device, Gateway, KnxNode, Room, Site
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +15,26 @@ class RoomRow:
     number: int
     floor: int
     name: str
+
+
+@dataclass(frozen=True, slots=True)
+class Located:
+    """In which building of which site a room is."""
+
+    site_id: int
+    site: str
+    building_id: int
+    building: str
+
+
+async def room_locations(connection: AsyncConnection) -> dict[int, Located]:
+    """By the room's id."""
+    query = (
+        select(Room.c.id, Site.c.id, Site.c.name, Building.c.id, Building.c.name)
+        .join_from(Room, Building, Room.c.building == Building.c.id)
+        .join(Site, Site.c.id == Building.c.site)
+    )
+    return {room: Located(*where) for room, *where in await connection.execute(query)}
 
 
 def _rooms() -> Select[Any]:

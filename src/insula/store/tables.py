@@ -222,6 +222,16 @@ CommandResult = Table(
     Index(None, "room", "timestamp"),
 )
 
+# Requests that came with header Idempotency-Key, for a day.
+CommandKey = Table(
+    "CommandKey",
+    metadata,
+    Column("id", String(64), primary_key=True, comment="SHA-256 of the account and the key"),
+    Column("at", BigInteger, nullable=False, index=True),
+    Column("asked", String(64), nullable=False, comment="SHA-256 of the body"),
+    Column("commands", JSON, nullable=False, comment="that it became"),
+)
+
 # What a device that can be driven told of a move: that a command arrived, or that somebody drove it at the wall.
 Move = Table(
     "Move",

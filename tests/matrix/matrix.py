@@ -1,0 +1,228 @@
+"""The product of askers, rooms and routes: what was answered, against what the issue says. No leak, no refusal."""
+
+import asyncio
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from litestar.routes import HTTPRoute, WebSocketRoute
+
+from insula.clock import ManualClock, settle
+from insula.messages import Alert, Command, Lease, Origin
+from tests.flows.house import House, house
+from tests.matrix.asking import Answer, ask, ask_late, filled
+from tests.matrix.estate import PER_ROOM, EstateRoom, lay, rooms_of, traces_in
+from tests.matrix.people import Asker, askers, move_in
+from tests.matrix.routes import (
+    ROUTES,
+    Admins,
+    InRoom,
+    Listed,
+    Of,
+    OfDevice,
+    Open,
+    Own,
+    Thing,
+    Wide,
+    alert_of,
+    command_of,
+)
+
+REFUSED = frozenset({401, 403})
+ENOUGH = 10
+"""So many ask for what is open to all."""
+FOR_EVER_MS = 1 << 40
+
+
+@dataclass
+class Matrix:
+    """``faults``: leaks and refusals, in words; ``asked``: how often, by what the asker is to the room."""
+
+    home: House
+    rooms: list[EstateRoom]
+    askers: list[Asker]
+    drivers: dict[int, set[str]]
+    faults: list[str] = field(default_factory=list)
+    asked: Counter[tuple[str, str]] = field(default_factory=Counter)
+    _visible: dict[str, set[bytes]] = field(default_factory=dict)
+
+    # --- what is asked
+
+    async def whole(self, one: Asker) -> None:
+        """Every route that is of no room."""
+        for name, call in ROUTES.items():
+            method, path = name.split()
+            match call:
+                case Listed(query=query, shows=shows):
+                    answer = await self._ask(one, method, path, query=query)
+                    self._passes(one, name, answer, may=one.active)
+                    self._shows(one, name, answer, {word for room in self._seen(one) for word in shows(room)})
+                case Wide(level=level, path=values):
+                    answer = await self._ask(one, method, filled(path, values))
+                    self._passes(one, name, answer, may=one.may_everywhere(level))
+                case Admins(path=values):
+                    answer = await self._ask(one, method, filled(path, values))
+                    self._passes(one, name, answer, may=one.administers)
+                case Own(path=values, harmful=harmful):
+                    if not (harmful and one.active):
+                        answer = await self._ask(one, method, filled(path, values))
+                        by_session = method == "GET" or not one.token
+                        self._passes(one, name, answer, may=one.active, sure=by_session)
+                case Open(path=values) if self.asked[name, "may"] < ENOUGH:
+                    self._passes(one, name, await self._ask(one, method, filled(path, values)), sure=False)
+
+    async def in_room(self, one: Asker, room: EstateRoom, kinds: Sequence[str] = PER_ROOM) -> None:
+        """Every route that is of a room; those of a device for its devices of these kinds."""
+        for name, call in ROUTES.items():
+            match call:
+                case InRoom():
+                    await self._of(one, room, name, call, room)
+                case OfDevice():
+                    for kind in kinds:
+                        await self._of(one, room, name, call, room.device(kind))
+
+    async def _of(self, one: Asker, room: EstateRoom, name: str, call: Of[Thing], thing: Thing) -> None:
+        method, path = name.split()
+        body = None if call.body is None else call.body(thing)
+        late = call.acts and one.may(call.level, room.id)
+        where = filled(path, call.path(thing))
+        if late:
+            self.drivers[room.id].add(one.name)
+        answer = await self._ask(one, method, where, query=call.query(thing), body=body, late=late)
+        self._in_room(one, room, name, call, answer)
+
+    async def _ask(
+        self, one: Asker, method: str, path: str, query: Any = None, body: Any = None, *, late: bool = False
+    ) -> Answer:
+        question = (self.home.api.app, method, path, one.headers, query, body)
+        answer = await (ask_late(self.home.clock, *question) if late else ask(*question))
+        echoed = traces_in(path.encode(), str(query).encode(), str(body).encode())
+        leaked = traces_in(answer.headers, answer.body) - self._may_read(one) - echoed
+        if leaked and (leaked := leaked - self._drivers(one)):
+            self.faults.append(f"leak: {method} {path} {query} told {one.name} of {sorted(leaked)[:5]}")
+        if answer.status >= 500 and answer.status != 503:
+            self.faults.append(f"error: {method} {path} {query} for {one.name}: {answer.status} {answer.said}")
+        return answer
+
+    # --- what was answered
+
+    def _in_room(self, one: Asker, room: EstateRoom, name: str, call: Of[Any], answer: Answer) -> None:
+        relation = "closed" if not one.active else one.levels.get(room.id, "nothing")
+        self.asked[name, relation] += 1
+        wanted = {401} if not one.active else {404}
+        if one.may(call.level, room.id):
+            wanted = {200, 202, *call.otherwise}
+        elif room.id in one.levels:
+            wanted = {403}
+        if answer.status not in wanted:
+            self.faults.append(f"{name} for {one.name}, who has {relation}: {answer.status} {answer.said}")
+
+    def _passes(self, one: Asker, name: str, answer: Answer, *, may: bool = True, sure: bool = True) -> None:
+        """``sure``: who may is not refused; otherwise he may be, for another reason."""
+        self.asked[name, "may" if may else "may not"] += 1
+        refused = answer.status in REFUSED
+        if (sure or not may) and refused == may:
+            self.faults.append(f"{name} for {one.name}, who may{'' if may else ' not'}: {answer.status} {answer.said}")
+
+    def _shows(self, one: Asker, name: str, answer: Answer, wanted: set[str]) -> None:
+        missing = {word.encode() for word in wanted} - traces_in(answer.body) if one.active else set()
+        if missing:
+            self.faults.append(f"{name} hides {sorted(missing)[:5]} from {one.name}")
+
+    def _seen(self, one: Asker) -> list[EstateRoom]:
+        return [room for room in self.rooms if room.id in one.levels]
+
+    def _may_read(self, one: Asker) -> set[bytes]:
+        if one.name not in self._visible:
+            self._visible[one.name] = one.visible(self.rooms)
+            if one.administers:
+                self._visible[one.name] |= {other.name.encode() for other in self.askers}
+        return self._visible[one.name]
+
+    def _drivers(self, one: Asker) -> set[bytes]:
+        """Who has driven what is in a room is told to who may see it."""
+        return {name.encode() for room in self._seen(one) for name in self.drivers[room.id]}
+
+    def forget(self, one: Asker) -> None:
+        """What the asker may is to be reckoned again."""
+        self._visible.pop(one.name, None)
+
+    # --- which rooms for whom
+
+    def sample(self, one: Asker, chance: random.Random) -> list[EstateRoom]:
+        """One room of each level that the asker has anywhere, and one of none."""
+        by_level: dict[str, list[EstateRoom]] = {}
+        for room in self.rooms:
+            by_level.setdefault(one.levels.get(room.id, "nothing"), []).append(room)
+        return [chance.choice(found) for _, found in sorted(by_level.items())]
+
+
+def routes_of(app: Any) -> set[str]:
+    """Of an application: each method and path, as in ``ROUTES``."""
+    found = set()
+    for route in app.routes:
+        if isinstance(route, HTTPRoute):
+            methods = {method for handler in route.route_handlers for method in handler.http_methods}
+            found |= {f"{method} {route.path_format}" for method in methods - {"OPTIONS", "HEAD"}}
+        elif isinstance(route, WebSocketRoute):
+            found.add(f"WS {route.path_format}")
+    return found
+
+
+@asynccontextmanager
+async def matrix(folder: Path) -> AsyncIterator[Matrix]:
+    """The estate with something to see in every room, and its 200 people."""
+    async with house(folder, ManualClock(), lay=lay) as home:
+        rooms = await rooms_of(home.store)
+        found, teams = askers(rooms)
+        await move_in(home.store, home.clock, found, teams)
+        drivers = {room.id: {one.name} for room, one in zip(rooms, found, strict=False)}
+        await _live_in(home, rooms, drivers)
+        yield Matrix(home, rooms, found, drivers)
+
+
+async def _live_in(home: House, rooms: Sequence[EstateRoom], drivers: Mapping[int, set[str]]) -> None:
+    """Each room's sensor and devices report, a person drives and holds its radiator, and there is an alert of it."""
+    for index, room in enumerate(rooms):
+        for kind, point in (("sensor", "temperature"), ("sensor", "humidity"), ("sensor", "illuminance")):
+            home.zwave.press(room.devices[kind], point, 18 + index / 50)
+        home.zwave.press(room.devices["sensor"], "motion", 1)
+        home.knx.press(room.devices["blind"], "position", 40)
+        home.knx.press(room.devices["lamp"], "level", 30)
+        await home.channel.send(*_said(home, room, min(drivers[room.id])))
+    await settle(200)
+    await home.recorded(18 + (len(rooms) - 1) / 50)
+    async with asyncio.timeout(20):
+        while len(home.api.board.leases) < len(rooms) or len(home.api.board.alerts) < len(rooms):
+            await home.clock.advance(1)
+
+
+def _said(home: House, room: EstateRoom, owner: str) -> tuple[Command, Lease, Alert]:
+    now, real, radiator = home.clock.now(), home.clock.real(), room.devices["radiator"]
+    origin = Origin(kind="user", name=owner)
+    command = Command(
+        id=command_of(room),
+        at=real,
+        device_id=radiator,
+        gateway_id="knx",
+        point="valve",
+        value=30,
+        expires_at=real + 30_000,
+        origin=origin,
+    )
+    lease = Lease(device_id=radiator, owner=origin, since=now, until=now + FOR_EVER_MS)
+    text = f"dcanary-{room.number}-radiator in room {room.number} has a low battery"
+    alert = Alert(
+        key=alert_of(room),
+        kind="battery",
+        severity="info",
+        text=text,
+        device_id=radiator,
+        room_id=room.id,
+        raised_at=now,
+    )
+    return command, lease, alert

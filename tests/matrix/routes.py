@@ -1,0 +1,207 @@
+"""How each route is called, and for whom its answer is. A route that is not here fails the test by its name.
+
+To add one: a line in ``ROUTES``. What it reveals needs no word: no answer may hold a trace of what the asker may not
+see (``estate.TRACE``), whatever the route. Of a kind:
+
+``Listed``   answers to all who have signed in; ``shows``: the traces of a room that must be there if it may be seen.
+``InRoom``   of one room, or ``OfDevice`` of one device (its functions get the device): who has ``level`` there
+             passes, who only sees is refused (403), others are told that it is not there (404).
+``Wide``     for who may do that in every room, those to come too; others are refused (403).
+``Admins``   for administrators. ``Own``: about oneself: to all who have signed in. ``Open``: to all.
+``Stream``   a WebSocket: opened by all who have signed in; ``shows`` as of ``Listed``, in its first frames.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Generic, TypeVar
+
+from tests.matrix.estate import EstateDevice, EstateRoom
+from tests.matrix.people import Level
+
+Thing = TypeVar("Thing", EstateRoom, EstateDevice)
+Shows = Callable[[EstateRoom], set[str]]
+Said = Mapping[str, Any]
+
+
+def _nothing(_: object) -> Said:
+    return {}
+
+
+def _none(_: EstateRoom) -> set[str]:
+    return set()
+
+
+@dataclass(frozen=True)
+class Listed:
+    query: Said = field(default_factory=dict)
+    shows: Shows = _none
+
+
+@dataclass(frozen=True)
+class Of(Generic[Thing]):
+    """``path``, ``query``, ``body``: of a room or device. ``otherwise``: what the answer to who may is allowed to be
+    beside 200 and 202: the rights were asked, and then something else was in the way."""
+
+    level: Level
+    path: Callable[[Thing], Said] = _nothing
+    query: Callable[[Thing], Said] = _nothing
+    body: Callable[[Thing], Said] | None = None
+    otherwise: frozenset[int] = frozenset()
+
+    @property
+    def acts(self) -> bool:
+        return self.level != "see"
+
+
+class InRoom(Of[EstateRoom]):
+    pass
+
+
+class OfDevice(Of[EstateDevice]):
+    pass
+
+
+@dataclass(frozen=True)
+class Wide:
+    level: Level
+    path: Said = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Admins:
+    path: Said = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Own:
+    """``harmful``: it would end what the test asks with; only those who may not are asked."""
+
+    path: Said = field(default_factory=dict)
+    harmful: bool = False
+
+
+@dataclass(frozen=True)
+class Open:
+    path: Said = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Stream:
+    shows: Shows = _none
+
+
+Call = Listed | InRoom | OfDevice | Wide | Admins | Own | Open | Stream
+
+
+def _beacon(room: EstateRoom) -> Said:
+    return room.beacon
+
+
+def _percentage(room: EstateRoom) -> Said:
+    return {**room.beacon, "percentage": "40"}
+
+
+def _number(room: EstateRoom) -> set[str]:
+    return {str(room.number)}
+
+
+def _devices(room: EstateRoom) -> set[str]:
+    return {str(id_) for id_ in room.devices.values()}
+
+
+def _radiator(room: EstateRoom) -> set[str]:
+    return {str(room.devices["radiator"])}
+
+
+LEGACY: dict[str, Call] = {
+    **{path: InRoom("drive", query=_beacon) for path in ("/open_blinds", "/close_blinds")},
+    **{
+        path: InRoom("drive", query=_percentage)
+        for path in ("/percentage_blinds", "/percentage_radiator", "/percentage_dimmers")
+    },
+    **{
+        path: InRoom("see", query=_beacon)
+        for path in (
+            "/read_percentage_blinds",
+            "/sensor_get_temperature",
+            "/sensor_get_humidity",
+            "/sensor_get_luminance",
+            "/sensor_get_motion",
+            "/dimmer_get_level",
+            "/avg_temperature",
+            "/avg_humidity",
+            "/avg_luminance",
+            "/get_devices",
+        )
+    },
+    "/get_beacons": Listed(shows=_number),
+}
+
+_V1: dict[str, Call] = {
+    "GET /commands/{command_id}": InRoom("see", path=lambda room: {"command_id": command_of(room)}),
+    "GET /leases": Listed(shows=_radiator),
+    "DELETE /leases/{device_id}": OfDevice(
+        "drive", path=lambda device: {"device_id": device.id}, otherwise=frozenset({404, 503})
+    ),
+    "GET /mode": Listed(shows=_number),
+    "PUT /mode": InRoom("manage", body=lambda room: {"mode": "active", "room": room.number}),
+    "GET /why": InRoom("see", query=lambda room: {"room": room.number}),
+    "GET /history": OfDevice("see", query=lambda device: {"device": device.id, "point": device.point}),
+    "GET /alerts": Listed(shows=_radiator),
+    "POST /alerts/{key}/acknowledge": InRoom(
+        "manage", path=lambda room: {"key": alert_of(room)}, otherwise=frozenset({503})
+    ),
+    "GET /devices/health": Listed({"all": "true"}, shows=_devices),
+    "POST /session": Open(),
+    "GET /session": Own(),
+    "DELETE /session": Own(harmful=True),
+    "GET /sessions": Own(),
+    "DELETE /sessions": Own(harmful=True),
+    "PUT /password": Own(),
+    "GET /tokens": Own(),
+    "POST /tokens": Own(),
+    "DELETE /tokens/{id}": Own({"id": 1_000_000}),
+    **dict.fromkeys(("GET /users", "POST /users", "GET /teams", "GET /rights", "POST /rights", "GET /audit"), Admins()),
+    **dict.fromkeys(
+        ("PATCH /users/{name}", "DELETE /users/{name}", "PUT /teams/{name}", "DELETE /teams/{name}"),
+        Admins({"name": "tcanary-none"}),
+    ),
+    "DELETE /rights/{id}": Admins({"id": 1_000_000}),
+    **dict.fromkeys(("GET /bus/{topic}", "POST /bus/{topic}"), Admins({"topic": "nothing"})),
+    **dict.fromkeys(("GET /building", "PUT /building", "POST /building/changes"), Wide("manage")),
+    **dict.fromkeys(
+        ("GET /rules", "PUT /rules", "GET /rules/shadow", "PUT /rules/shadow", "GET /rules/versions"), Wide("manage")
+    ),
+    "DELETE /rules/shadow": Wide("manage"),
+    "GET /rules/versions/{version}": Wide("manage", {"version": "none"}),
+    "POST /rules/versions/{version}/restore": Wide("manage", {"version": "none"}),
+}
+
+
+def _at_v1(name: str) -> str:
+    method, path = name.split()
+    return f"{method} /api/v1{path}"
+
+
+ROUTES: dict[str, Call] = {
+    **{f"GET {path}": call for path, call in LEGACY.items()},
+    **{_at_v1(name): call for name, call in _V1.items()},
+    "GET /health": Open(),
+    "GET /metrics": Open(),
+    "GET /docs": Open(),
+    "GET /docs/problems": Open(),
+    "GET /docs/style.css": Open(),
+    "GET /schema": Open(),
+    "GET /schema/openapi.json": Open(),
+    "GET /schema/{path}": Open({"path": "openapi.json"}),
+}
+"""By method and path, as the application has it. ``WS`` is the method of a WebSocket."""
+
+
+def command_of(room: EstateRoom) -> str:
+    """A command to its radiator that was given."""
+    return f"command-of-{room.number}"
+
+
+def alert_of(room: EstateRoom) -> str:
+    return f"device-{room.devices['radiator']}-battery"

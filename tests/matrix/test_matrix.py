@@ -1,0 +1,48 @@
+"""200 who ask, 500 devices, every route: nobody sees what they may not, and nobody is refused what they may."""
+
+import random
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from tests.matrix.estate import PER_ROOM
+from tests.matrix.matrix import Matrix, matrix, routes_of
+from tests.matrix.routes import ROUTES, Of
+
+
+@pytest.fixture
+async def it(tmp_path: Path) -> AsyncIterator[Matrix]:
+    async with matrix(tmp_path) as it:
+        yield it
+
+
+async def test_nobody_sees_or_does_more_than_they_may_nor_less(it: Matrix) -> None:
+    """Each asks for every route of no room, and of rooms for one of each level that they have; all of it, for every
+    device, is in `make chaos`."""
+    found = routes_of(it.home.api.app)
+    assert found - set(ROUTES) == set(), "say in tests/matrix/routes.py how these are called"
+    assert set(ROUTES) - found == set(), "these are no more"
+    assert len(it.askers) == 200
+    assert len(it.home.channel.devices) == 500
+    chance = random.Random(1)
+    for one in it.askers:
+        await it.whole(one)
+        for room in it.sample(one, chance):
+            await it.in_room(one, room, [chance.choice(PER_ROOM)])
+    assert it.faults == []
+    relations = {"closed", "nothing", "see", "drive", "manage"}
+    missing = {(name, how) for name, call in ROUTES.items() if isinstance(call, Of) for how in relations}
+    assert missing - set(it.asked) == set()
+    await _a_wrong_oracle_is_found_out(it)
+
+
+async def _a_wrong_oracle_is_found_out(it: Matrix) -> None:
+    """One who may see a room, and should not: the test would tell."""
+    one = next(one for one in it.askers if one.levels and not one.admin)
+    room = next(room for room in it.rooms if room.id in one.levels)
+    del one.levels[room.id]
+    it.forget(one)
+    await it.whole(one)
+    await it.in_room(one, room)
+    assert {fault.split()[0] for fault in it.faults} >= {"leak:", "GET"}
