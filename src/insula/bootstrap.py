@@ -202,6 +202,7 @@ async def run_parts(settings: Settings, parts: Collection[str], ready: Callable[
 def _api(at: Installation) -> Part:
     from insula.access.presence import PresenceLimits
     from insula.api.app import create_api
+    from insula.api.live.door import Limits
 
     settings, of = at.settings, at.settings.presence
     api = create_api(
@@ -214,6 +215,8 @@ def _api(at: Installation) -> Part:
         limits=PresenceLimits(round(of.lease_s * 1000), round(of.guest_minutes * 60_000), of.audit_rooms),
         providers=_providers(at) if settings.openid else (),
         public_url=settings.api.public_url,
+        live=Limits(settings.api.live_per_person, settings.api.live_per_address),
+        origins=settings.api.origins,
         radio=_radio,
     )
     return ApiServer(at, api)

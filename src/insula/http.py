@@ -10,6 +10,10 @@ import uvicorn
 
 from insula.errors import InputError
 
+WS_LONGEST = 1 << 16
+"""Bytes of a message that a WebSocket client may send."""
+UNREAD_MS = 30_000
+"""A connection whose other side takes nothing for so long is closed by the kernel, with what was kept for it."""
 END_S = 1
 """Answers that have begun get so long when the server ends."""
 
@@ -34,6 +38,8 @@ def listen(host: str, port: int) -> socket.socket:
     sock = socket.socket(family, socket.SOCK_STREAM)
     sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
+        if hasattr(socket, "TCP_USER_TIMEOUT"):
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_MS)
         sock.bind((host, port))
         sock.listen(1024)
     except OSError as error:
@@ -46,7 +52,14 @@ def listen(host: str, port: int) -> socket.socket:
 async def serve(app: Any, sock: socket.socket, ready: Callable[[], None] = lambda: None) -> None:
     """Serve until cancelled; ``ready`` is called once requests are answered."""
     config = uvicorn.Config(
-        _ending(app), log_config=None, access_log=False, lifespan="on", timeout_graceful_shutdown=END_S
+        _ending(app),
+        log_config=None,
+        access_log=False,
+        lifespan="on",
+        timeout_graceful_shutdown=END_S,
+        ws="websockets-sansio",
+        ws_max_size=WS_LONGEST,
+        ws_per_message_deflate=False,  # it would be done anew for each client, with 32 kB of memory
     )
     server = _Server(config)
     task = asyncio.create_task(server.serve(sockets=[sock]), name="http server")

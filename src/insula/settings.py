@@ -23,12 +23,21 @@ class Section(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 class ApiSettings(Section, frozen=True, kw_only=True):
     """``public_url``: where browsers reach Insula, as ``https://insula.example``; empty: as each request says.
-    ``metrics_readers``: networks (``10.0.0.0/24,::1``) whose hosts read ``/metrics`` without signing in."""
+    ``metrics_readers``: networks (``10.0.0.0/24,::1``) whose hosts read ``/metrics`` without signing in.
+    ``live_...``: of the live stream: other origins (``https://wall.example.org``, separated by commas) whose pages may
+    open it by cookie, and how many one person and one address may have open in one process."""
 
     host: str = "127.0.0.1"
     port: int = 8080
     public_url: str = ""
     metrics_readers: str = ""
+    live_origins: str = ""
+    live_per_person: Annotated[int, msgspec.Meta(ge=1)] = 20
+    live_per_address: Annotated[int, msgspec.Meta(ge=1)] = 500
+
+    @property
+    def origins(self) -> frozenset[str]:
+        return frozenset(filter(None, (origin.strip() for origin in self.live_origins.split(","))))
 
 
 class BusSettings(Section, frozen=True, kw_only=True):

@@ -68,11 +68,11 @@ def alert_routes(board: AlertBoard, store: Store) -> list[HTTPRouteHandler]:
     async def alerts(request: Asked, all: All = False, limit: Limit = 100, before: Before = "") -> dict[str, Any]:
         """Of the rooms that one may see; those of gateways and parts for who may see everything."""
         if not all:
-            return {"alerts": [_shown(one) for one in board.open() if may(request, "see", one.room_id)], "after": None}
+            return {"alerts": [shown(one) for one in board.open() if may(request, "see", one.room_id)], "after": None}
         async with store.read() as connection:
             found = await list_alerts(connection, limit=limit, before=_place(before))
         after = f"{found[-1].raised_at},{found[-1].id}" if len(found) == limit else None
-        return {"alerts": [_shown(one) for one in found if may(request, "see", one.room_id)], "after": after}
+        return {"alerts": [shown(one) for one in found if may(request, "see", one.room_id)], "after": after}
 
     @post(
         "/alerts/{key:str}/acknowledge",
@@ -87,7 +87,7 @@ def alert_routes(board: AlertBoard, store: Store) -> list[HTTPRouteHandler]:
         if alert is None:
             raise NotFound(missing)
         need(request, "manage", alert.room_id, missing)
-        return _shown(await board.acknowledge(key, acting(request, data.by if data is not None else "")))
+        return shown(await board.acknowledge(key, acting(request, data.by if data is not None else "")))
 
     return [alerts, acknowledge]
 
@@ -101,7 +101,7 @@ def _place(before: str) -> Place | None:
     return int(at), alert_id
 
 
-def _shown(alert: Alert) -> dict[str, Any]:
+def shown(alert: Alert) -> dict[str, Any]:
     """Times of what has not happened are left out."""
     fields: dict[str, Any] = msgspec.to_builtins(alert)
     times = ("acknowledged_at", "cleared_at")

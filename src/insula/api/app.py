@@ -34,6 +34,9 @@ from insula.api.inclusion import inclusion_routes
 from insula.api.latest import Latest
 from insula.api.leases import lease_routes
 from insula.api.legacy import LegacyApi, legacy_router
+from insula.api.live.door import Limits, live_route
+from insula.api.live.picture import Picture
+from insula.api.live.stream import Stream
 from insula.api.metrics import Metrics, metrics_route
 from insula.api.openapi import openapi_config
 from insula.api.openid import OpenId, openid_routes
@@ -76,6 +79,7 @@ class Api:
     window: BusWindow
     board: StateBoard
     people: People
+    live: Stream
     presence: PresenceApi
     requests: Requests
     inclusions: Inclusions
@@ -89,7 +93,15 @@ class Api:
         """Follow the bus, for ever; the beacons are to be loaded before (``places.load``). The streams end with it."""
         try:
             async with asyncio.TaskGroup() as tasks:
-                for part in (self.places, self.commands, self.values, self.health, self.board, self.presence):
+                for part in (
+                    self.places,
+                    self.commands,
+                    self.values,
+                    self.health,
+                    self.board,
+                    self.presence,
+                    self.live,
+                ):
                     name = f"api {type(part).__name__}"
                     tasks.create_task(begin_again(name, part.run, self.clock), name=name)
                 tasks.create_task(tell_health(self.channel, self.clock, self._health))
@@ -112,12 +124,14 @@ def create_api(
     limits: PresenceLimits | None = None,
     providers: Sequence["Provider"] = (),
     public_url: str = "",
+    live: Limits | None = None,
+    origins: frozenset[str] = frozenset(),
     radio: Callable[[], Radio] = no_radio,
 ) -> Api:
     """``instance``: its name in /health; ``open_legacy``: the routes of 2020 answer to everybody, as in 2020;
     ``metrics_readers``: networks that read /metrics without signing in; ``providers``: of OpenID Connect, by which
-    people may sign in; ``public_url``: where browsers reach all this; ``radio``: loads what includes Z-Wave nodes.
-    Raises InputError."""
+    people may sign in; ``public_url``: where browsers reach all this; ``radio``: loads what includes Z-Wave nodes;
+    ``live``: of the live stream, which pages of ``origins`` may open too. Raises InputError."""
     limits = limits or PresenceLimits()
     places, commands = Places(store, channel), Commands(channel, clock)
     values = LastValues(channel, clock, commands.saw)
@@ -128,8 +142,10 @@ def create_api(
     changing = Changing(store, people, clock)
     inclusions = Inclusions(store, clock, radio)
     presence = PresenceApi(changing, places, board, channel, limits)
+    stream = Stream(Picture(channel.devices, values, board, health), people, commands, clock)
+    stream.listen(values, board, channel.devices)
     requests = Requests()
-    metrics = Metrics(requests, health, channel, store, live=lambda: window.open)
+    metrics = Metrics(requests, health, channel, store, live=lambda: window.open + len(stream.clients))
     latest, device_health = Latest(values, clock), DeviceHealth(channel, values, health, alerts, clock)
     rooms, devices = Rooms(channel, board, places), Devices(channel, latest, device_health, board, clock)
     driving = Driving(commands, channel, store, clock)
@@ -153,6 +169,7 @@ def create_api(
             *team_routes(changing),
             *right_routes(changing),
             audit_route(changing),
+            live_route(stream, live or Limits()),
             *presence_routes(presence),
             *guest_routes(GuestDoor(changing, board, limits), changing),
             *building_routes(changing),
@@ -167,7 +184,7 @@ def create_api(
         route_handlers=[legacy, modern, health_route(health), metrics_route(metrics, metrics_readers), docs_router()],
         openapi_config=openapi_config(),
         exception_handlers={Exception: problem},
-        middleware=[partial(Asking, people=people), Guarding],
+        middleware=[partial(Asking, people=people, origins=origins), Guarding],
         logging_config=None,
         state=State({"public_url": public_url}),
     )
@@ -183,6 +200,7 @@ def create_api(
         window,
         board,
         people,
+        stream,
         presence,
         requests,
         inclusions,

@@ -20,11 +20,13 @@ Asked = Request[Person | None, Signed | None, Any]
 
 class Asking:
     """ASGI: sets ``user`` and ``auth`` of the scope; None: nobody has signed in. A cookie that comes with a request
-    from another site's page is passed over (Sec-Fetch-Site, Origin; OWASP, cross-site request forgery)."""
+    from another site's page is passed over (Sec-Fetch-Site, Origin; OWASP, cross-site request forgery). ``origins``:
+    other sites whose pages may open a WebSocket."""
 
-    def __init__(self, app: ASGIApp, people: People) -> None:
+    def __init__(self, app: ASGIApp, people: People, origins: frozenset[str] = frozenset()) -> None:
         self._app = app
         self._people = people
+        self._origins = origins
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] in (ScopeType.HTTP, ScopeType.WEBSOCKET):
@@ -39,7 +41,8 @@ class Asking:
         if bearer[:7].lower() == "bearer ":
             return await self._people.by_token(bearer[7:].strip())
         secret = cookie_of(headers.get(b"cookie", ""))
-        if not secret or _is_foreign(headers, safe=scope.get("method") in SAFE):
+        known = scope["type"] == ScopeType.WEBSOCKET and headers.get(b"origin", "") in self._origins
+        if not secret or (not known and _is_foreign(headers, safe=scope.get("method") in SAFE)):
             return None
         return await self._people.by_session(secret)
 

@@ -29,6 +29,9 @@ class StateBoard:
         self._channel = channel
         self._clock = clock
         self._changed = asyncio.Condition()
+        self.listeners: list[Callable[[str, int | str, int | None], None]] = []
+        """Each hears of what was set or is gone: ``lease`` and ``room`` by id, ``alert`` by key, of an alert also its
+        room; of ``rights`` that are other, and of a ``person`` whose are."""
 
     async def run(self) -> None:
         reader = await self._channel.read(["state"], name="api state", start="beginning", wanted=_wanted)
@@ -47,27 +50,39 @@ class StateBoard:
         match received.message:
             case Lease() as lease:
                 self.leases[lease.device_id] = lease
+                self._tell("lease", lease.device_id)
             case RoomRecord() as room:
                 before = self.rooms.get(room.room_id)
                 self.places += before is None or (before.floor, before.building) != (room.floor, room.building)
                 self.rooms[room.room_id] = room
+                self._tell("room", room.room_id)
             case RightsVersion(version=version):
                 self.rights = version
+                self._tell("rights", "")
             case Alert(cleared_at=0) as alert:
                 self.alerts[alert.key] = alert
+                self._tell("alert", alert.key, alert.room_id)
             case _ if kind == "alert":
-                self.alerts.pop(id_, None)
+                over = self.alerts.pop(id_, None)
+                self._tell("alert", id_, None if over is None else over.room_id)
             case None if id_.isdecimal() and kind == "rights":
                 self.person_changed(int(id_))
             case None if id_.isdecimal() and kind == "lease":
                 self.leases.pop(int(id_), None)
+                self._tell("lease", int(id_))
             case None if id_.isdecimal():
                 self.places += self.rooms.pop(int(id_), None) is not None
+                self._tell("room", int(id_))
+
+    def _tell(self, kind: str, id_: int | str, room_id: int | None = None) -> None:
+        for listener in self.listeners:
+            listener(kind, id_, room_id)
 
     def person_changed(self, account: int) -> None:
         """What is kept of that account in this process is to be looked up again."""
         self.tellings += 1
         self.told[account] = self.tellings
+        self._tell("person", account)
 
     async def until(self, true: Callable[[], bool]) -> bool:
         """Whether it becomes so within 2 s."""

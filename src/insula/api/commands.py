@@ -2,8 +2,9 @@
 
 import asyncio
 from collections import OrderedDict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
+from itertools import takewhile
 from typing import Any
 
 import structlog
@@ -30,6 +31,8 @@ class Commands:
         self._sent: OrderedDict[str, Command] = OrderedDict()
         self._results: OrderedDict[str, CommandResult] = OrderedDict()
         self._waiting: dict[str, set[asyncio.Future[CommandResult]]] = {}
+        self.listeners: list[Callable[[CommandResult], None]] = []
+        """Each hears of every result."""
 
     async def run(self) -> None:
         reader = await self._channel.read(["events"], name="api results")
@@ -48,6 +51,8 @@ class Commands:
         for waiting in self._waiting.pop(result.command.id, ()):
             if not waiting.done():
                 waiting.set_result(result)
+        for listener in self.listeners:
+            listener(result)
 
     async def drive(
         self, devices: Iterable[tuple[DeviceRecord, str]], value: float, origin: Origin
@@ -122,6 +127,10 @@ class Commands:
         self._sent.setdefault(command.id, command)
         if len(self._sent) > KEEP:
             self._sent.popitem(last=False)
+
+    def recent(self, since: int) -> Iterator[CommandResult]:
+        """Those that came after that moment (ms, real time), the last one first."""
+        return takewhile(lambda result: result.at > since, reversed(self._results.values()))
 
     def ask(self, command_id: str) -> CommandResult | Command | None:
         """The result; the command while it is open; None if it was never seen here. Past its expiry, `expired`."""

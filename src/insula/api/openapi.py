@@ -23,7 +23,7 @@ from insula.api.problems import KINDS, MEDIA_TYPE, problem_body
 ABOUT = """Insula runs a smart building. Everything under `/api/v1` answers with JSON, and a failure with
 `application/problem+json` (RFC 9457); the 16 routes of 2020 keep their own form. Times are milliseconds since 1970
 (UTC), values are in the unit of their point. A room that one may not see is answered as one that is not there.
-What is live comes over a WebSocket, which OpenAPI cannot describe: see Insula's documents."""
+What is live comes over a WebSocket, `/api/v1/live`, which OpenAPI cannot describe: docs/how-to/live.md does."""
 
 TAGS = {
     "2020": "The 16 routes of 2020, for its programs and its phone: a beacon names the room.",

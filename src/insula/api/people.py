@@ -72,10 +72,21 @@ class People:
     # --- who it is
 
     async def by_session(self, secret: str) -> Signed | None:
-        return await self._find(secret, self._session)
+        return await self._find(digest(secret), self._session)
 
     async def by_token(self, secret: str) -> Signed | None:
-        return await self._find(secret, self._token) if secret.startswith(TOKEN) else None
+        return await self._find(digest(secret), self._token) if secret.startswith(TOKEN) else None
+
+    async def again(self, signed: Signed) -> Signed | None:
+        """Who that is now, looked up anew; None: the session or the token is over, or the account closed."""
+        self._drop_outdated()
+        self._kept.pop(signed.digest, None)
+        return await self._find(signed.digest, self._token if signed.token else self._session)
+
+    @property
+    def version(self) -> tuple[int, int]:
+        """Another one when rights, or the places where they count, have changed."""
+        return self._board.rights, self._board.places
 
     async def places(self) -> dict[int, RoomPlace]:
         """Where each room is, by its id."""
@@ -91,14 +102,13 @@ class People:
         self._places = None
 
     def _drop_outdated(self) -> None:
-        version = (self._board.rights, self._board.places)
-        if version != self._version:
-            self._version = version
+        if self.version != self._version:
+            self._version = self.version
             self.forget()
 
-    async def _find(self, secret: str, look_up: Callable[[str, int], Awaitable[Signed | None]]) -> Signed | None:
+    async def _find(self, sum_: str, look_up: Callable[[str, int], Awaitable[Signed | None]]) -> Signed | None:
         self._drop_outdated()
-        sum_, now = digest(secret), self._clock.real()
+        now = self._clock.real()
         kept = self._kept.get(sum_)
         if kept is None or not self._is_good(kept, now):
             version = self._version

@@ -21,6 +21,8 @@ class LastValues:
         self._command = command
         self._resends = Resends()
         self._last: dict[tuple[int, str], Reading] = {}
+        self.listeners: list[Callable[[Reading | None, Reading], None]] = []
+        """Each hears of every reading that is kept, and of the one before it."""
 
     async def run(self) -> None:
         await self._channel.devices.complete()
@@ -29,12 +31,18 @@ class LastValues:
             while True:
                 for received in await reader.batch():
                     if isinstance(received.message, Reading):
-                        self._last[received.message.device_id, received.message.point] = received.message
-                        self._resends.looked(received.message, self._clock.now())
+                        self._keep(received.message)
                     elif isinstance(received.message, Command):
                         self._command(received.message)
         finally:
             await reader.close()
+
+    def _keep(self, reading: Reading) -> None:
+        place = reading.device_id, reading.point
+        before, self._last[place] = self._last.get(place), reading
+        self._resends.looked(reading, self._clock.now())
+        for listener in self.listeners:
+            listener(before, reading)
 
     def _wanted(self, record: Record) -> bool:
         return not self._resends.holds(record.headers, self._clock.now())
