@@ -27,6 +27,7 @@ FILLED = {
     "gateway": "zwave",
     "room_id": "2",
     "provider": "none",
+    "number": "2",
 }
 
 

@@ -48,7 +48,7 @@ BODIES: Mapping[tuple[str, str], Mapping[str, Any]] = {
     ("post", "/api/v1/tokens"): _json({"name": "script", "level": "see", "rooms": [1], "days": 30}),
     ("put", "/api/v1/presence"): _json({"nonce": "Jk2...", "uuid": BEACON, "major": 17644, "minor": 12302}),
     ("post", "/api/v1/guests"): _json({"code": "2o4..."}),
-    ("put", "/api/v1/rooms/{room_id}/guests"): _json({"allowed": True}),
+    ("put", "/api/v1/rooms/{number}/guests"): _json({"allowed": True}),
     ("post", "/api/v1/users"): _json({"name": "anna", "password": "staple for anna"}),
     ("patch", "/api/v1/users/{name}"): _json({"active": False}),
     ("put", "/api/v1/teams/{name}"): _json({"members": ["anna"]}),

@@ -19,7 +19,7 @@ from insula.access.presence import (
 )
 from insula.access.rights import Level, Person
 from insula.access.secret import digest, new_secret
-from insula.api.access import need, needs
+from insula.api.access import may, need, needs
 from insula.api.asking import Asked, origin_of, public_url
 from insula.api.board import StateBoard
 from insula.api.bodies import gives
@@ -133,7 +133,7 @@ class GuestDoor:
                 name=f"guest {id_}",
                 address=guest.address,
                 action="guest came",
-                target=self.name(guest.room),
+                target=self._name(guest.room),
             )
             await add_entry(connection, came)
         if before is not None:
@@ -150,13 +150,19 @@ class GuestDoor:
             await count_attempts(connection, [wrong_codes_key(address)], now)
             await add_entry(connection, Entry(at=now, address=address, action="guest refused"))
 
-    def name(self, room: int) -> str:
+    def _name(self, room: int) -> str:
         record = self._board.rooms.get(room)
         return f"room {record.number}" if record is not None else ""
 
-    def check(self, request: Asked, room: int) -> None:
-        """Raises NotFound, Forbidden: not for who manages that room."""
-        need(request, "manage", room, f"no room {room}")
+    def managed(self, request: Asked, number: int) -> int:
+        """The id of the room of that number that one may manage. Raises NotFound, Forbidden."""
+        missing = f"no room {number}"
+        found = [room.room_id for room in self._board.rooms.values() if room.number == number]
+        seen = [room_id for room_id in found if may(request, "see", room_id)]
+        if not seen:
+            raise NotFound(missing)
+        need(request, "manage", seen[0], missing)
+        return seen[0]
 
 
 def guest_routes(door: GuestDoor, changing: Changing) -> list[HTTPRouteHandler]:
@@ -187,44 +193,44 @@ def _coming(door: GuestDoor) -> HTTPRouteHandler:
 def _managing(door: GuestDoor, changing: Changing) -> list[HTTPRouteHandler]:
     store, clock, rooms = changing.store, changing.clock, needs("rooms")
 
-    @get("/rooms/{room_id:int}/guests", summary="A room's guests, and its code", tags=["guests"], opt=rooms)
-    async def shown(request: Asked, room_id: FromPath[int]) -> Guests:
-        door.check(request, room_id)
+    @get("/rooms/{number:int}/guests", summary="A room's guests, and its code", tags=["guests"], opt=rooms)
+    async def shown(request: Asked, number: FromPath[int]) -> Guests:
+        room_id = door.managed(request, number)
         async with store.read() as connection:
             code = await code_of(connection, room_id)
             guests = await guests_of(connection, room_id, clock.real())
         return Guests(_code(request, code), [Here(f"guest {one.id}", one.came_at, one.ends_at) for one in guests])
 
-    @put("/rooms/{room_id:int}/guests", summary="Allow guests in a room, or none", tags=["guests"], opt=rooms)
-    async def allow(request: Asked, room_id: FromPath[int], data: JSONBody[Allowed]) -> Code:
+    @put("/rooms/{number:int}/guests", summary="Allow guests in a room, or none", tags=["guests"], opt=rooms)
+    async def allow(request: Asked, number: FromPath[int], data: JSONBody[Allowed]) -> Code:
         """None: those that are there are sent away, and the code opens nothing any more."""
-        door.check(request, room_id)
-        async with changing.of(request, "guests", door.name(room_id), allowed=data.allowed) as connection:
+        room_id = door.managed(request, number)
+        async with changing.of(request, "guests", f"room {number}", allowed=data.allowed) as connection:
             if not data.allowed:
                 await remove_code(connection, room_id)
             elif await code_of(connection, room_id) is None:
                 await put_code(connection, CodeRow(room_id, new_code(), clock.real()))
             return _code(request, await code_of(connection, room_id))
 
-    @post("/rooms/{room_id:int}/guests/code", summary="A new code for a room", tags=["guests"], opt=rooms)
-    async def renew(request: Asked, room_id: FromPath[int]) -> Code:
+    @post("/rooms/{number:int}/guests/code", summary="A new code for a room", tags=["guests"], opt=rooms)
+    async def renew(request: Asked, number: FromPath[int]) -> Code:
         """The old one opens nothing any more, and who came with it is sent away. Raises NotFound: no guests there."""
-        door.check(request, room_id)
-        async with changing.of(request, "guests' code renewed", door.name(room_id)) as connection:
+        room_id = door.managed(request, number)
+        async with changing.of(request, "guests' code renewed", f"room {number}") as connection:
             if await code_of(connection, room_id) is None:
                 raise NotFound("no guests are allowed there")
             await put_code(connection, CodeRow(room_id, new_code(), clock.real()))
             return _code(request, await code_of(connection, room_id))
 
     @get(
-        "/rooms/{room_id:int}/guests/code.svg",
+        "/rooms/{number:int}/guests/code.svg",
         summary="A room's code to print",
         tags=["guests"],
         opt={**rooms, **gives(SVG)},
     )
-    async def svg(request: Asked, room_id: FromPath[int]) -> Response[str]:
+    async def svg(request: Asked, number: FromPath[int]) -> Response[str]:
         """A QR code (ISO/IEC 18004) of the ``url``."""
-        door.check(request, room_id)
+        room_id = door.managed(request, number)
         async with store.read() as connection:
             code = await code_of(connection, room_id)
         if code is None:
@@ -235,12 +241,12 @@ def _managing(door: GuestDoor, changing: Changing) -> list[HTTPRouteHandler]:
         return Response(drawn, media_type=SVG, headers={"Cache-Control": "no-store"})
 
     @delete(
-        "/rooms/{room_id:int}/guests", summary="Send a room's guests away", tags=["guests"], status_code=200, opt=rooms
+        "/rooms/{number:int}/guests", summary="Send a room's guests away", tags=["guests"], status_code=200, opt=rooms
     )
-    async def away(request: Asked, room_id: FromPath[int]) -> SentAway:
+    async def away(request: Asked, number: FromPath[int]) -> SentAway:
         """The code stays: who has it may come again."""
-        door.check(request, room_id)
-        async with changing.of(request, "guests sent away", door.name(room_id)) as connection:
+        room_id = door.managed(request, number)
+        async with changing.of(request, "guests sent away", f"room {number}") as connection:
             return SentAway(await send_away(connection, room_id))
 
     return [shown, allow, renew, svg, away]
