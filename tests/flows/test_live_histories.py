@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Collection
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -20,7 +20,7 @@ from insula.api.live.client import Client
 from insula.api.live.frames import Narrow
 from insula.api.live.picture import Picture
 from insula.api.live.stream import GATHER_S, Stream
-from insula.api.people import Signed
+from insula.api.signed import Proof, Signed
 from insula.api.values import LastValues
 from insula.bus.channel import Channel
 from insula.bus.devices import DeviceIndex
@@ -69,9 +69,9 @@ class Somebody:
     def version(self) -> tuple[int, int]:
         return self.board.rights, self.board.places
 
-    async def again(self, signed: Signed) -> Signed | None:
+    async def again(self, many: Collection[Signed]) -> dict[Proof, Signed]:
         await asyncio.sleep(0)
-        return self.signed()
+        return {one.proof: self.signed() for one in many}
 
     def holds(self, signed: Signed) -> bool:
         return set(signed.levels) == self.may

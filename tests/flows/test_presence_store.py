@@ -21,7 +21,7 @@ from insula.store.guests import (
     add_guest,
     code_of,
     end_guest,
-    find_guest,
+    find_guests,
     forget_guests,
     guests_of,
     put_code,
@@ -146,7 +146,7 @@ async def test_a_room_that_is_gone_takes_its_guests_and_presences(building: Stor
         await put_presence(connection, PresenceRow(1, PHONE, 1, NOW + 100))
         await connection.execute(delete(Room).where(Room.c.id == 1))
         assert await find_presence(connection, 1, NOW) is None
-        assert await find_guest(connection, PHONE, NOW) is None
+        assert not await find_guests(connection, [PHONE], NOW)
         assert await room_with_code(connection, "code") is None
 
 
@@ -163,10 +163,11 @@ async def test_a_code_opens_its_room_until_it_is_renewed(building: Store) -> Non
         await put_code(connection, CodeRow(1, "first", NOW))
         await put_code(connection, CodeRow(2, "of another room", NOW))
         guest = await add_guest(connection, PHONE, visit())
-        assert await find_guest(connection, PHONE, NOW) == GuestRow(guest, 1, "192.0.2.1", NOW, NOW + 100)
+        here = GuestRow(guest, 1, "192.0.2.1", NOW, NOW + 100)
+        assert await find_guests(connection, [PHONE], NOW) == {PHONE: here}
         await put_code(connection, CodeRow(1, "second", NOW))
         assert [await room_with_code(connection, code) for code in ("first", "second", "")] == [None, 1, None]
-        assert await find_guest(connection, PHONE, NOW) is None
+        assert not await find_guests(connection, [PHONE], NOW)
         assert (await code_of(connection, 2)) == CodeRow(2, "of another room", NOW)
 
 
@@ -184,7 +185,7 @@ async def test_a_visit_ends_by_itself_by_leaving_or_by_being_sent_away(building:
         await put_code(connection, CodeRow(1, "code", NOW))
         first, second = [await add_guest(connection, digest(name), visit(at=NOW + 10)) for name in ("1", "2")]
         await add_guest(connection, digest("3"), visit())
-        assert await find_guest(connection, digest("3"), NOW + 100) is None
+        assert not await find_guests(connection, [digest("3")], NOW + 100)
         await forget_guests(connection, NOW + 100)
         assert [guest.id for guest in await guests_of(connection, 1, NOW)] == [first, second]
         await end_guest(connection, first)
@@ -202,9 +203,9 @@ async def test_who_fills_a_room_shuts_nobody_else_out(building: Store) -> None:
         await add_guest(connection, digest("ben's"), visit("198.51.100.2"))
         guests = await guests_of(connection, 1, NOW)
         assert len(guests) == MOST_GUESTS
-        assert await find_guest(connection, digest("anna's"), NOW) is not None
-        assert await find_guest(connection, digest("ben's"), NOW) is not None
-        assert await find_guest(connection, digest("0"), NOW) is None
+        assert await find_guests(connection, [digest("anna's")], NOW)
+        assert await find_guests(connection, [digest("ben's")], NOW)
+        assert not await find_guests(connection, [digest("0")], NOW)
 
 
 # --- attempts

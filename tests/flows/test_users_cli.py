@@ -17,7 +17,7 @@ from insula.settings import Settings
 from insula.store.accounts import get_account
 from insula.store.engine import Store
 from insula.store.first_admin import first_admin
-from insula.store.permissions import find_person
+from insula.store.permissions import find_persons
 from tests.flows.test_command_line import Run
 from tests.flows.test_command_line import house as house
 from tests.flows.test_command_line import insula as insula
@@ -98,7 +98,7 @@ async def test_the_demo_has_somebody_with_one_room_and_says_so_each_time(tmp_pat
         again = await demo_people(at.store, at.clock, tmp_path / "people.json")
         async with at.store.read() as connection:
             anna = await get_account(connection, "anna")
-            person = await find_person(connection, anna.id)
+            person = (await find_persons(connection, [anna.id]))[anna.id]
 
     assert again == people
     assert [one.name for one in people] == ["admin", "anna"]

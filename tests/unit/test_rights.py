@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from insula.access.rights import RANK, Level, Person, Place, Right, RoomPlace, guest
+from insula.access.rights import RANK, Level, Person, Place, Places, Right, RoomPlace, guest
 
 ROOM = RoomPlace(room=7, floor=2, building=3, site=1)
 COVERING = [Place(site=1), Place(building=3), Place(building=3, floor=2), Place(room=7)]
@@ -73,3 +73,23 @@ def test_one_right_more_never_takes_anything_away(some: list[Right], there: bool
         rank(some[:count]) for count in range(len(some) + 1)
     )
     assert rank(some) <= RANK[limit]
+
+
+ROOMS = [
+    ROOM,
+    RoomPlace(room=8, floor=2, building=3, site=1),
+    RoomPlace(room=9, floor=1, building=3, site=1),
+    RoomPlace(room=10, floor=2, building=4, site=1),
+    RoomPlace(room=11, floor=1, building=5, site=2),
+]
+some_rooms = st.none() | st.frozensets(st.sampled_from([room.room for room in ROOMS]))
+
+
+@given(st.lists(rights), st.none() | st.sampled_from(ROOMS), levels, st.booleans(), some_rooms)
+def test_all_rooms_at_once_are_as_each_of_them(
+    some: list[Right], at: RoomPlace | None, limit: Level, admin: bool, rooms: frozenset[int] | None
+) -> None:
+    anna = person(*some, limit=limit, admin=admin, rooms=rooms)
+    each = {room.room: anna.level(room, there=room == at) for room in ROOMS}
+    at_once = anna.levels(Places(ROOMS), there=None if at is None else at.room)
+    assert at_once == {room: level for room, level in each.items() if level is not None}

@@ -1,6 +1,6 @@
 """Who may do what where. Rights inherit from site to building, floor and room; the highest one counts. Pure."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Literal
 
 import msgspec
@@ -30,6 +30,23 @@ class RoomPlace(msgspec.Struct, frozen=True):
     floor: int
     building: int
     site: int
+
+
+class Places:
+    """All rooms, found by the place that a right names. ``buildings``: each with its site."""
+
+    def __init__(self, rooms: Iterable[RoomPlace]) -> None:
+        self.rooms = {room.room: room for room in rooms}
+        self.buildings = {(room.building, room.site) for room in self.rooms.values()}
+        self._within: dict[Place, list[int]] = {}
+        for room in self.rooms.values():
+            floor = Place(building=room.building, floor=room.floor)
+            for place in (Place(site=room.site), Place(building=room.building), floor, Place(room=room.room)):
+                self._within.setdefault(place, []).append(room.room)
+
+    def within(self, place: Place) -> Sequence[int]:
+        """The ids of the rooms in it."""
+        return self._within.get(place, ())
 
 
 class Right(msgspec.Struct, frozen=True):
@@ -65,6 +82,18 @@ class Person(msgspec.Struct, frozen=True):
         found = highest(right.level for right in self.rights if right.covers(room) and (there or not right.there))
         return self._limited("manage" if self.admin else found)
 
+    def levels(self, places: Places, *, there: int | None = None) -> dict[int, Level]:
+        """What the person may do in each room, of those where it may do anything; ``there``: the room where a lease
+        says that the person is."""
+        found: dict[int, Level] = dict.fromkeys(places.rooms, "manage") if self.admin else {}
+        for right in () if self.admin else self.rights:
+            for room in places.within(right.place):
+                if right.there and room != there:
+                    continue
+                found[room] = max(right.level, found.get(room, right.level), key=RANK.__getitem__)
+        mine = found.keys() if self.rooms is None else found.keys() & self.rooms
+        return {room: lower(found[room], self.limit) for room in mine}
+
     def while_there(self, room: RoomPlace) -> Level | None:
         """What being in a room gives beyond what stands anyway; None: nothing."""
         level = self.level(room, there=True)
@@ -89,7 +118,7 @@ class Person(msgspec.Struct, frozen=True):
         return highest(right.level for right in self.rights if right.place in whole and not right.there)
 
     def _limited(self, level: Level | None) -> Level | None:
-        return level if level is None or RANK[level] <= RANK[self.limit] else self.limit
+        return None if level is None else lower(level, self.limit)
 
 
 def guest(id_: int, room: int) -> Person:
@@ -99,6 +128,10 @@ def guest(id_: int, room: int) -> Person:
 
 def highest(levels: Iterable[Level]) -> Level | None:
     return max(levels, key=RANK.__getitem__, default=None)
+
+
+def lower(one: Level, other: Level) -> Level:
+    return min(one, other, key=RANK.__getitem__)
 
 
 def lowest(levels: Iterable[Level | None]) -> Level | None:

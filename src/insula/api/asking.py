@@ -10,7 +10,8 @@ from litestar.types import ASGIApp, Receive, Scope, Send
 
 from insula.access.rights import Person
 from insula.api.errors import Forbidden, Unauthorized
-from insula.api.people import From, People, Signed
+from insula.api.people import From, People
+from insula.api.signed import Signed
 
 COOKIE = "insula_session"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})

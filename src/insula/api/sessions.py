@@ -14,7 +14,7 @@ from insula.api.access import needs
 from insula.api.asking import COOKIE, Asked, origin_of, public_url, signed_of
 from insula.api.changing import Changing
 from insula.api.errors import Forbidden, Unauthorized
-from insula.api.people import Signed
+from insula.api.signed import Signed
 from insula.store.accounts import change_account, checked_name, get_account
 from insula.store.guests import end_guest
 from insula.store.sessions import (

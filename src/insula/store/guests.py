@@ -1,5 +1,7 @@
 """Rooms that allow guests, by a code; and who has come with it. Times in ms, real time."""
 
+from collections.abc import Collection
+
 import msgspec
 from sqlalchemy import delete, func, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -74,10 +76,10 @@ async def _make_room(connection: AsyncConnection, room: int, now: int) -> None:
     await connection.execute(delete(Guest).where(Guest.c.id == await connection.scalar(oldest)))
 
 
-async def find_guest(connection: AsyncConnection, digest_: str, now: int) -> GuestRow | None:
-    """None: there is none, or the visit is over."""
-    row = (await connection.execute(select(Guest).where(Guest.c.digest == digest_, Guest.c.ends_at > now))).first()
-    return None if row is None else to_struct(row, GuestRow)
+async def find_guests(connection: AsyncConnection, digests: Collection[str], now: int) -> dict[str, GuestRow]:
+    """Of these, by digest, those whose visit is not over."""
+    query = select(Guest).where(Guest.c.digest.in_(digests), Guest.c.ends_at > now)
+    return {row.digest: to_struct(row, GuestRow) for row in await connection.execute(query)}
 
 
 async def guests_of(connection: AsyncConnection, room: int, now: int) -> list[GuestRow]:

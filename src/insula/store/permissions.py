@@ -1,5 +1,6 @@
 """Rights of accounts and teams, and the person that an account is with them."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -72,13 +73,21 @@ async def list_granted(connection: AsyncConnection) -> list[Granted]:
     return [Granted(row.id, _right(row), _where(row), row.user, row.of_team) for row in rows]
 
 
-async def find_person(connection: AsyncConnection, account: int) -> Person | None:
-    """With its own rights and its teams'; None: there is no such account, or it is not active."""
-    row = (await connection.execute(select(Account).where(Account.c.id == account, Account.c.active))).first()
-    if row is None:
-        return None
-    rights = tuple(_right(found) for found in await connection.execute(_rights_of(account)))
-    return Person(row.id, row.name, bool(row.admin), rights)
+async def find_persons(connection: AsyncConnection, accounts: Collection[int]) -> dict[int, Person]:
+    """By account, with their own rights and their teams'; without those that are not there, or not active."""
+    members = select(TeamMember).where(TeamMember.c.account.in_(accounts))
+    teams: dict[int, list[int]] = {}
+    for row in await connection.execute(members):
+        teams.setdefault(row.account, []).append(row.team)
+    rights: dict[tuple[int | None, int | None], list[Right]] = {}
+    for row in await connection.execute(_rights_of(accounts)):
+        rights.setdefault((row.account, row.team), []).append(_right(row))
+    found = {}
+    for row in await connection.execute(select(Account).where(Account.c.id.in_(accounts), Account.c.active)):
+        whose = [(row.id, None), *((None, team) for team in teams.get(row.id, ()))]
+        own = tuple(right for one in whose for right in rights.get(one, ()))
+        found[row.id] = Person(row.id, row.name, bool(row.admin), own)
+    return found
 
 
 async def room_places(connection: AsyncConnection) -> dict[int, RoomPlace]:
@@ -101,9 +110,11 @@ async def rights_changed(connection: AsyncConnection, what: str, at: int) -> Non
     await add_change(connection, f"rights: {what}", at)
 
 
-def _rights_of(account: int) -> Select[Any]:
-    teams = select(TeamMember.c.team).where(TeamMember.c.account == account)
-    return select(Permission).where(or_(Permission.c.account == account, Permission.c.team.in_(teams)))
+def _rights_of(accounts: Collection[int]) -> Select[Any]:
+    """And of their teams, each once."""
+    teams = select(TeamMember.c.team).where(TeamMember.c.account.in_(accounts))
+    which = or_(Permission.c.account.in_(accounts), Permission.c.team.in_(teams))
+    return select(Permission).where(which).order_by(Permission.c.id)
 
 
 def _right(row: Row[Any]) -> Right:

@@ -1,6 +1,6 @@
 """Who says to be in which room, until when; and the nonces with which that is said. Times in ms, real time."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 
 import msgspec
 from sqlalchemy import delete, insert, select
@@ -36,9 +36,13 @@ async def use_nonce(connection: AsyncConnection, session: str, digest: str, now:
 
 async def find_presence(connection: AsyncConnection, account: int, now: int) -> PresenceRow | None:
     """Where the account is; None: nobody has said so, or it is over."""
-    query = select(Presence).where(Presence.c.account == account, Presence.c.ends_at > now)
-    row = (await connection.execute(query)).first()
-    return None if row is None else to_struct(row, PresenceRow)
+    return (await find_presences(connection, [account], now)).get(account)
+
+
+async def find_presences(connection: AsyncConnection, accounts: Collection[int], now: int) -> dict[int, PresenceRow]:
+    """Where these are, by account, of those that are anywhere."""
+    query = select(Presence).where(Presence.c.account.in_(accounts), Presence.c.ends_at > now)
+    return {row.account: to_struct(row, PresenceRow) for row in await connection.execute(query)}
 
 
 async def put_presence(connection: AsyncConnection, row: PresenceRow) -> None:

@@ -1,5 +1,6 @@
 """Sessions of people who signed in, and their API tokens; of both only the sums (access/secret.py) are kept."""
 
+from collections.abc import Collection
 from typing import Any
 
 import msgspec
@@ -54,14 +55,14 @@ async def add_session(
     await connection.execute(insert(Session), {**row, "address": address[:64], "agent": agent[:200]})
 
 
-async def find_session(connection: AsyncConnection, digest: str, now: int) -> SessionRow | None:
-    """None: there is none, or it is over."""
-    row = (await connection.execute(select(Session).where(Session.c.digest == digest, ~_is_over(now)))).first()
-    return None if row is None else to_struct(row, SessionRow)
+async def find_sessions(connection: AsyncConnection, digests: Collection[str], now: int) -> list[SessionRow]:
+    """Of these, those that are there and not over."""
+    query = select(Session).where(Session.c.digest.in_(digests), ~_is_over(now))
+    return [to_struct(row, SessionRow) for row in await connection.execute(query)]
 
 
-async def session_used(connection: AsyncConnection, digest: str, now: int) -> None:
-    await connection.execute(update(Session).where(Session.c.digest == digest).values(seen_at=now))
+async def sessions_used(connection: AsyncConnection, digests: Collection[str], now: int) -> None:
+    await connection.execute(update(Session).where(Session.c.digest.in_(digests)).values(seen_at=now))
 
 
 async def sessions_of(connection: AsyncConnection, account: int) -> list[SessionRow]:
@@ -92,10 +93,10 @@ async def add_token(connection: AsyncConnection, digest: str, token: TokenRow) -
     return int(id_)
 
 
-async def find_token(connection: AsyncConnection, digest: str, now: int) -> TokenRow | None:
-    """None: there is none, or it is over."""
-    row = (await connection.execute(select(Token).where(Token.c.digest == digest))).first()
-    return None if row is None or (row.ends_at is not None and row.ends_at <= now) else to_struct(row, TokenRow)
+async def find_tokens(connection: AsyncConnection, digests: Collection[str], now: int) -> dict[str, TokenRow]:
+    """Of these, by digest, those that are there and not over."""
+    query = select(Token).where(Token.c.digest.in_(digests), or_(Token.c.ends_at.is_(None), Token.c.ends_at > now))
+    return {row.digest: to_struct(row, TokenRow) for row in await connection.execute(query)}
 
 
 async def tokens_of(connection: AsyncConnection, account: int) -> list[TokenRow]:

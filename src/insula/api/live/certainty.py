@@ -1,12 +1,13 @@
 """Whether the rights of each client are still as they were: looked up again when they change, and now and then."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
+from itertools import islice
 from random import Random
 from typing import Protocol
 
 from insula.api.live.client import Client
-from insula.api.people import Signed
+from insula.api.signed import MOST_AT_ONCE, Proof, Signed
 from insula.clock import Clock
 
 AGAIN_MS = (20_000, 50_000)
@@ -19,7 +20,7 @@ class Knowing(Protocol):
     @property
     def version(self) -> tuple[int, int]: ...
 
-    async def again(self, signed: Signed) -> Signed | None: ...
+    async def again(self, many: Collection[Signed]) -> Mapping[Proof, Signed]: ...
 
     def holds(self, signed: Signed) -> bool: ...
 
@@ -66,17 +67,21 @@ class Certainty:
         while True:
             self._asked.clear()
             while self._waiting:
-                await self._check(next(iter(self._waiting)))
+                await self._check(list(islice(self._waiting, MOST_AT_ONCE)))
             await self._asked.wait()
 
-    async def _check(self, client: Client) -> None:
+    async def _check(self, clients: Collection[Client]) -> None:
         version, now = self._people.version, self._clock.real()
-        signed = await self._people.again(client.signed)
-        if version != self._people.version or (signed is not None and not self._people.holds(signed)):
+        found = await self._people.again([client.signed for client in clients])
+        if version != self._people.version:
             return
-        if client not in self._waiting:
-            return
-        del self._waiting[client]
+        for client in clients:
+            signed = found.get(client.signed.proof)
+            if client in self._waiting and (signed is None or self._people.holds(signed)):
+                del self._waiting[client]
+                self._settle(client, signed, now)
+
+    def _settle(self, client: Client, signed: Signed | None, now: int) -> None:
         if signed is not None:
             client.signed, client.sure = signed, True
             client.look_at = min(signed.until, now + self._random.randint(*AGAIN_MS))

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from insula.api.live.frames import Narrow, Why
 from insula.api.live.picture import Key
-from insula.api.people import Signed
+from insula.api.signed import Signed
 
 MOST_OWED = 2_000
 """Changes that a slow client is behind, each point counted once; beyond that it gets a fresh picture."""

@@ -21,8 +21,8 @@ from insula.api.errors import RequestError, TooMany, Unauthorized
 from insula.api.live.client import Client
 from insula.api.live.frames import narrow_of, read_narrow
 from insula.api.live.stream import Stream
-from insula.api.people import Signed
 from insula.api.problems import MEDIA_TYPE, problem_body
+from insula.api.signed import Signed
 
 log = structlog.get_logger("insula.api")
 

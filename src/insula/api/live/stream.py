@@ -13,7 +13,7 @@ from insula.api.live.certainty import Certainty, Knowing
 from insula.api.live.client import Audience, Client
 from insula.api.live.moment import Moment
 from insula.api.live.picture import HEALTH, Key, Picture, looks_other, outcome
-from insula.api.people import Signed
+from insula.api.signed import Signed
 from insula.api.values import LastValues
 from insula.bus.devices import DeviceIndex
 from insula.clock import Clock
