@@ -24,6 +24,7 @@ from insula.bus.devices import DeviceIndex
 from insula.bus.memory import MemoryBus
 from insula.clock import Clock, SystemClock
 from insula.directory.directory import Directory
+from insula.garbage import search_seldom
 from insula.http import listen, serve
 from insula.messages import Reading
 from insula.store.accounts import add_account
@@ -59,6 +60,7 @@ async def _insula(folder: Path, rows: int) -> None:
         await channel.devices.complete()
         await asyncio.to_thread(_fill, folder / "insula.db", await _sensors(channel), rows, clock.now())
         await _measured(channel, api, clock)
+        search_seldom()  # as `insula run` does
         await _serve(api.asgi, {"token": token, "beacons": _beacons(api)})
 
 

@@ -7,12 +7,13 @@ from collections.abc import Collection
 from typing import Any, Literal, cast
 
 from litestar.connection import ASGIConnection
-from litestar.handlers.base import BaseRouteHandler
+from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from insula.access.rights import CONSOLE_ID, RANK, Level
-from insula.api.asking import Asked, admin_of, signed_of
-from insula.api.errors import Forbidden, NotFound
+from insula.api.asking import SIGN_IN, Asked, admin_of, signed_of
+from insula.api.errors import Forbidden, NotFound, RequestError, Unauthorized
+from insula.api.problems import refuse_socket
 from insula.messages import Origin
 
 Need = Literal["nothing", "sign in", "rooms", "manage everything", "admin"]
@@ -39,23 +40,31 @@ class Guarding:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        guard(ASGIConnection(scope), scope["route_handler"])
+        try:
+            guard(scope)
+        except RequestError as error:
+            if scope["type"] != ScopeType.WEBSOCKET:
+                raise
+            await refuse_socket(scope, send, error)
+            return
         await self._app(scope, receive, send)
 
 
-def guard(connection: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
-    """Raises Unauthorized, Forbidden."""
-    request = cast(Asked, connection)
-    match handler.opt.get("needs"):
+def guard(scope: Scope) -> None:
+    """Raises Unauthorized, Forbidden. (An object of the request is made where it is needed: most need none.)"""
+    opt = scope["route_handler"].opt
+    match opt.get("needs"):
         case "nothing":
             return
         case "sign in" | "rooms":
-            if signed_of(request).person.guest and not handler.opt.get("guests"):
+            if scope["auth"] is None:
+                raise Unauthorized(SIGN_IN)
+            if scope["auth"].person.guest and not opt.get("guests"):
                 raise Forbidden("not for guests")
         case "manage everything":
-            need_everywhere(request, "manage")
+            need_everywhere(cast(Asked, ASGIConnection(scope)), "manage")
         case "admin":
-            admin_of(request)
+            admin_of(cast(Asked, ASGIConnection(scope)))
         case _:
             raise Forbidden("nobody has said who may do this")
 

@@ -14,6 +14,7 @@ from insula.api.people import From, People
 from insula.api.signed import Signed
 
 COOKIE = "insula_session"
+SIGN_IN = "sign in first"
 SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 
 Asked = Request[Person | None, Signed | None, Any]
@@ -72,7 +73,7 @@ def _is_foreign(headers: Mapping[bytes, str], *, safe: bool) -> bool:
 def signed_of(request: Asked) -> Signed:
     """Raises Unauthorized."""
     if request.auth is None:
-        raise Unauthorized("sign in first")
+        raise Unauthorized(SIGN_IN)
     return request.auth
 
 

@@ -205,7 +205,7 @@ def _reading(api: LegacyApi, route: str, point: str, keys: tuple[str, ...]) -> H
 
 def _value(api: LegacyApi, room: BeaconRow, point: str) -> float:
     """The mean of the fresh values (roles averaged by ``any``: 1 if any is 1). Raises NotFound and says why."""
-    devices = [device for device in api.places.devices(room) if device.point(point)]
+    devices = api.places.devices_with(room, point)
     if not devices:
         raise NotFound(f"room {room.room_number} has nothing with a {point}")
     value, why = api.values.mean(devices, role(point), api.clock.now())

@@ -52,6 +52,14 @@ class Places:
 
     def devices(self, room: BeaconRow) -> list[DeviceRecord]:
         """Raises Unavailable while the building's devices are not yet known: a room would seem to be empty."""
+        self._check_known()
+        return self._channel.devices.in_room(room.room_id)
+
+    def devices_with(self, room: BeaconRow, point: str) -> list[DeviceRecord]:
+        """Those that have this point. Raises Unavailable."""
+        self._check_known()
+        return self._channel.devices.in_room_with(room.room_id, point)
+
+    def _check_known(self) -> None:
         if not self._channel.devices.known:
             raise Unavailable("the building's devices are not yet known: the directory tells them")
-        return self._channel.devices.in_room(room.room_id)

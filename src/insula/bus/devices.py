@@ -19,6 +19,7 @@ class DeviceIndex:
         self._knx: dict[tuple[str, int, int], DeviceRecord] = {}
         self._zwave: dict[int, DeviceRecord] = {}
         self._rooms: dict[int, list[DeviceRecord]] | None = None
+        self._having: dict[tuple[int, str], list[DeviceRecord]] = {}
         self._listeners: list[Callable[[], None]] = []
         self._complete = asyncio.Event()
 
@@ -65,6 +66,15 @@ class DeviceIndex:
                 self._rooms.setdefault(device.room_id, []).append(device)
         return list(self._rooms.get(room_id, ()))
 
+    def in_room_with(self, room_id: int, point: str) -> list[DeviceRecord]:
+        """Those of the room that have this point, by id."""
+        found = self._having.get((room_id, point))
+        if found is None:
+            found = [device for device in self.in_room(room_id) if self.has(device.device_id, point)]
+            if found:
+                self._having[room_id, point] = found
+        return list(found)
+
     def of_gateway(self, gateway_id: str) -> list[DeviceRecord]:
         return [device for device in self._by_id.values() if device.gateway_id == gateway_id]
 
@@ -87,6 +97,7 @@ class DeviceIndex:
     def _forget_names(self, device_id: int) -> None:
         self.version += 1
         self._rooms = None
+        self._having.clear()
         old = self._by_id.get(device_id)
         if old is None:
             return
