@@ -58,6 +58,7 @@ LIMITS = {
     "http_to_telegram_p99_ms": 30,
     "sensor_to_telegram_p99_ms": 30,
     "live_1000_p99_ms": 200,
+    "live_rights_cut_1000_s": 1,
     "energy_vs_pi": 0.9,
     "discomfort_vs_pi": 1.0,
     "later_start_s": 3,

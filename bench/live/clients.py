@@ -1,5 +1,6 @@
-"""Live clients, one for each token (a JSON list on a line of the input): arguments ``PORT SECONDS``. When all have
-their snapshot it measures for so long, and prints how late each change came, and how many fresh pictures there were."""
+"""Live clients, one for each token (a JSON list on a line of the input): arguments ``PORT SECONDS PEOPLE``. When all
+have their snapshot it measures for so long, and prints how late each change came, and how many fresh pictures there
+were. After that it prints when (ms) the last of ``PEOPLE`` has a fresh picture, and when it has another one."""
 
 import asyncio
 import json
@@ -31,6 +32,7 @@ class Load:
         self.measuring = False
         self.latencies_ms: list[int] = []
         self.resyncs = 0
+        self.fresh = asyncio.Semaphore(0)
         self._last: tuple[bytes, Message] | None = None
 
     async def follow(self, socket: ClientConnection, ready: asyncio.Semaphore) -> None:
@@ -46,6 +48,8 @@ class Load:
                 self.resyncs += message.type == "resync"
                 measured = [one.measured_at for key, one in message.set.items() if one.measured_at > known.get(key, at)]
                 self.latencies_ms += [at - moment for moment in measured]
+            elif message.type == "resync":
+                self.fresh.release()
             known |= {key: one.measured_at for key, one in message.set.items()}
 
     def _read(self, data: bytes) -> Message:
@@ -55,7 +59,7 @@ class Load:
         return self._last[1]
 
 
-async def main(port: int, seconds: float, tokens: list[str]) -> None:
+async def main(port: int, seconds: float, people: int, tokens: list[str]) -> None:
     load, ready, opening = Load(), asyncio.Semaphore(0), asyncio.Semaphore(AT_ONCE)
     url = f"ws://127.0.0.1:{port}/api/v1/live"
 
@@ -74,10 +78,19 @@ async def main(port: int, seconds: float, tokens: list[str]) -> None:
         load.measuring = True
         await asyncio.sleep(seconds)
         load.measuring = False
+        say({"latencies_ms": load.latencies_ms, "resyncs": load.resyncs})
+        for _ in ("given", "taken"):
+            for _ in range(people):
+                await load.fresh.acquire()
+            say(time.time_ns() // 1_000_000)
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
-        sys.stdout.write(json.dumps({"latencies_ms": load.latencies_ms, "resyncs": load.resyncs}))
 
 
-uvloop.run(main(int(sys.argv[1]), float(sys.argv[2]), json.loads(sys.stdin.readline())))
+def say(what: object) -> None:
+    sys.stdout.write(json.dumps(what) + "\n")
+    sys.stdout.flush()
+
+
+uvloop.run(main(int(sys.argv[1]), float(sys.argv[2]), int(sys.argv[3]), json.loads(sys.stdin.readline())))

@@ -1,5 +1,5 @@
 """The API of a building of 200 rooms as one process, with its readings: arguments ``FOLDER CLIENTS SCREENS``. It prints
-its port, and a token of each client's account."""
+its port, a token of each client's account, a room's id and an administrator's token."""
 
 import asyncio
 import json
@@ -21,7 +21,7 @@ from insula.garbage import search_seldom
 from insula.http import listen, serve
 from insula.logs import configure
 from insula.settings import LogSettings
-from insula.store.accounts import add_account
+from insula.store.accounts import add_account, add_team, set_members
 from insula.store.building import import_plan
 from insula.store.engine import Store
 from insula.store.permissions import grant, room_places, the_building
@@ -31,11 +31,12 @@ ROOMS = 200
 TICK_S = 0.02
 
 
-async def people(store: Store, clients: int, screens: int) -> list[str]:
-    """Each with a token and one right: the building, or a room."""
-    tokens = []
+async def people(store: Store, clients: int, screens: int) -> tuple[list[str], int]:
+    """Their tokens, first those of screens; and a room that is nobody's own. Each has one right: the building, or a
+    room. Those with a room are the team ``everyone``."""
+    tokens, members = [], []
     async with store.write() as connection:
-        rooms, building = list(await room_places(connection)), await the_building(connection)
+        (hall, *rooms), building = list(await room_places(connection)), await the_building(connection)
         for number in range(clients):
             account = await add_account(connection, f"person {number}", 0)
             place = Place(building=building) if number < screens else Place(room=rooms[number % len(rooms)])
@@ -44,7 +45,9 @@ async def people(store: Store, clients: int, screens: int) -> list[str]:
             token = TokenRow(0, account, "live", "see", None, 0, None)
             await add_token(connection, digest(secret), token)
             tokens.append(secret)
-    return tokens
+            members.append(account)
+        await set_members(connection, await add_team(connection, "everyone"), members[screens:])
+    return tokens, hall
 
 
 async def readings(channel: Channel, traffic: Traffic) -> None:
@@ -66,7 +69,7 @@ async def main(folder: str, clients: int, screens: int) -> None:
     clock, store = SystemClock(), Store(f"sqlite:///{folder}/insula.db")
     await store.start()
     await import_plan(store, plan(ROOMS))
-    tokens = await people(store, clients, screens)
+    tokens, hall = await people(store, clients, screens)
     bus = MemoryBus(clock)
     await bus.start()
     channel, sock, ready = Channel(bus, DeviceIndex()), listen("127.0.0.1", 0), asyncio.Event()
@@ -81,7 +84,8 @@ async def main(folder: str, clients: int, screens: int) -> None:
         await channel.devices.complete()
         traffic = Traffic(list(channel.devices))
         await channel.send(*traffic.first(_now()))
-        sys.stdout.write(json.dumps({"port": sock.getsockname()[1], "tokens": tokens}) + "\n")
+        started = {"port": sock.getsockname()[1], "tokens": tokens, "hall": hall, "console": api.people.console}
+        sys.stdout.write(json.dumps(started) + "\n")
         sys.stdout.flush()
         await readings(channel, traffic)
 
