@@ -11,14 +11,14 @@ import msgspec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from insula.access.rights import Level, Person
+from insula.access.rights import Level, Person, guest
 from insula.api.board import StateBoard
 from insula.api.commands import Commands
 from insula.api.health import HealthBoard
 from insula.api.live import client as live_client
 from insula.api.live.client import Client
 from insula.api.live.frames import Narrow
-from insula.api.live.picture import Picture
+from insula.api.live.picture import Picture, Sight
 from insula.api.live.stream import GATHER_S, Stream
 from insula.api.signed import Proof, Signed
 from insula.api.values import LastValues
@@ -42,6 +42,7 @@ from insula.messages import (
 from tests.flows.live_client import Told
 
 ROOMS = (1, 2, 3)
+ANNA = Person(1, "anna")
 ROLES = ("temperature", "motion", "valve")
 
 
@@ -60,7 +61,7 @@ def device(room: int, room_now: int | None = None) -> DeviceRecord:
 
 @dataclass
 class Somebody:
-    """Knows of one person what it may see."""
+    """Knows what they may see: all the same."""
 
     may: frozenset[int]
     board: StateBoard
@@ -71,14 +72,14 @@ class Somebody:
 
     async def again(self, many: Collection[Signed]) -> dict[Proof, Signed]:
         await asyncio.sleep(0)
-        return {one.proof: self.signed() for one in many}
+        return {one.proof: self.signed(one.person) for one in many}
 
     def holds(self, signed: Signed) -> bool:
         return set(signed.levels) == self.may
 
-    def signed(self) -> Signed:
+    def signed(self, person: Person = ANNA) -> Signed:
         everywhere: Level | None = "see" if self.may == frozenset(ROOMS) else None
-        return Signed(Person(1, "anna"), "", True, 1 << 62, dict.fromkeys(self.may, "see"), everywhere, 0)
+        return Signed(person, str(person.id), True, 1 << 62, dict.fromkeys(self.may, "see"), everywhere, 0)
 
 
 @dataclass
@@ -88,12 +89,14 @@ class Watched:
     client: Client
     stream: Stream
     told: Told = field(default_factory=Told)
+    heard: list[str] = field(default_factory=list)
 
     async def read(self) -> bool:
         """One message, if there is one on its way."""
         if self.client.idle:
             return False
-        self.told.take(json.loads(await self.client.message()))
+        self.heard.append(await self.client.message())
+        self.told.take(json.loads(self.heard[-1]))
         self.stream.sent(self.client)
         return True
 
@@ -113,10 +116,11 @@ class Building:
         await self.channel.send(*messages)
         await settle(8)
 
-    def comes(self, narrow: Narrow) -> None:
-        client = Client(self.people.signed(), "", narrow)
+    def comes(self, narrow: Narrow, person: Person = ANNA) -> Watched:
+        client = Client(self.people.signed(person), "", narrow)
         self.stream.join(client)
         self.watched.append(Watched(client, self.stream))
+        return self.watched[-1]
 
     async def quiet(self) -> None:
         """All is told, and read."""
@@ -137,7 +141,7 @@ class Building:
         if client.narrow.rooms is not None:
             rooms &= client.narrow.rooms
         whole = self.people.may == frozenset(ROOMS)
-        found = self.picture.entries(rooms, whole=whole)
+        found = self.picture.entries(Sight(rooms, whole))
         return {"/".join(str(part) for part in key if part != ""): json.loads(data) for key, data in found}
 
 
@@ -177,7 +181,7 @@ steps = st.one_of(
     st.tuples(st.just("lease"), room, st.booleans()),
     st.tuples(st.just("mode"), room, st.sampled_from(["observe", "active"])),
     st.tuples(st.just("alert"), st.sampled_from([None, *ROOMS]), st.booleans()),
-    st.tuples(st.just("result"), room, st.sampled_from(["anna", "ben"])),
+    st.tuples(st.just("result"), room, st.sampled_from(["anna", "ben"]), st.sampled_from(["user", "guest"])),
     st.tuples(st.just("move"), room, room),
     st.tuples(st.just("may"), some_rooms),
     st.tuples(st.just("narrow"), st.integers(0, 2), st.none() | some_rooms),
@@ -206,8 +210,8 @@ async def happen(it: Building, step: tuple[Any, ...]) -> None:
             await it.say(msgspec.convert({**fields, "room_id": room}, Alert))
         case ("alert", room, False):
             await it.channel.forget("state", f"alert/a{room}")
-        case ("result", room, name):
-            origin = Origin(kind="user", name=name)
+        case ("result", room, name, kind):
+            origin = Origin(kind=kind, name=name)
             times = {"at": now, "expires_at": now + 30_000}
             command = Command(device_id=room, gateway_id="knx", point="valve", value=1, origin=origin, **times)
             await it.say(CommandResult(at=now, command=command, outcome="done"))
@@ -318,3 +322,46 @@ async def test_equal_sights_share_one_message() -> None:
         await it.clock.advance(GATHER_S)
         messages = [await one.client.message() for one in it.watched]
         assert messages[0] is messages[1] is messages[2]
+
+
+async def test_a_guest_is_told_nothing_of_people() -> None:
+    """Nor when something is of theirs: an alert that comes and goes is not even gone."""
+    async with building() as it:
+        it.people.may = frozenset({1})
+        visitor, anna = it.comes(Narrow(), guest(1, 1)), it.comes(Narrow())
+        await it.quiet()
+        now, by = it.clock.now(), Origin(kind="user", name="anna")
+        lease = Lease(device_id=1, owner=by, reason="anna wants it", since=now, until=now + 1000)
+        seen = Alert(key="a1", kind="away", severity="info", text="t", raised_at=now, room_id=1, acknowledged_by="anna")
+        await it.say(lease, seen)
+        await happen(it, ("result", 1, "anna", "user"))
+        await it.quiet()
+        late = it.comes(Narrow(), guest(2, 1))
+        await it.quiet()
+        await happen(it, ("alert", 1, False))
+        await it.quiet()
+        for one in (visitor, late):
+            held = one.told.state["lease/1"]
+            assert (held["owner"]["kind"], held["class"], held["until"]) == ("user", "occupant", now + 1000)
+            assert "anna" not in "".join(one.heard)
+            assert "alert" not in "".join(one.heard)
+            assert one.told.results == []
+        assert anna.told.state["lease/1"]["owner"]["name"] == "anna"
+        assert "alert/a1" in "".join(anna.heard)
+        assert len(anna.told.results) == 1
+
+
+async def test_results_go_to_who_gave_the_command_whatever_others_are_called() -> None:
+    async with building() as it:
+        visitor = it.comes(Narrow(), guest(1, 1))
+        namesakes = [it.comes(Narrow(), Person(number, name)) for number, name in ((2, "guest 1"), (3, "1"))]
+        await it.quiet()
+        await happen(it, ("result", 1, "1", "guest"))
+        await it.quiet()
+        late = [it.comes(Narrow(), one.client.signed.person) for one in (visitor, *namesakes)]
+        await it.quiet()
+        assert [len(one.told.results) for one in (visitor, *namesakes)] == [1, 0, 0]
+        assert [len(one.told.results) for one in late] == [1, 0, 0]
+        await happen(it, ("result", 1, "guest 1", "user"))
+        await it.quiet()
+        assert [len(one.told.results) for one in (visitor, *namesakes)] == [1, 1, 0]

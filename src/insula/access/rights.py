@@ -10,7 +10,7 @@ Level = Literal["see", "drive", "manage"]
 RANK: Mapping[Level, int] = {"see": 1, "drive": 2, "manage": 3}
 
 
-CONSOLE_ID = 0
+CONSOLE_ID, CONSOLE = 0, "console"
 """Of who has the token that each API process writes into its data folder: whoever can read that can do all."""
 
 

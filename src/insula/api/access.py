@@ -10,7 +10,7 @@ from litestar.connection import ASGIConnection
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, Receive, Scope, Send
 
-from insula.access.rights import CONSOLE_ID, RANK, Level
+from insula.access.rights import CONSOLE, CONSOLE_ID, RANK, Level, Person
 from insula.api.asking import SIGN_IN, Asked, admin_of, signed_of
 from insula.api.errors import Forbidden, NotFound, RequestError, Unauthorized
 from insula.api.problems import refuse_socket
@@ -99,7 +99,7 @@ def need_all(request: Asked, level: Level, rooms: Collection[int], missing: str)
 def acting(request: Asked, by: str = "") -> str:
     """Who does this, for the building's records; ``by``: what somebody at the console says of themselves."""
     person = signed_of(request).person
-    return f"{by} (console)" if person.id == CONSOLE_ID and by else person.name
+    return f"{by[:180]} ({CONSOLE})" if person.id == CONSOLE_ID and by else person.name
 
 
 def made_by(request: Asked, by: str = "") -> Origin:
@@ -107,8 +107,14 @@ def made_by(request: Asked, by: str = "") -> Origin:
     if request.user is None:
         return Origin(kind="user")
     if request.user.guest:
-        return Origin(kind="guest", name=str(-request.user.id))
+        return own(request.user)
     return Origin(kind="user", name=acting(request, by)[:200])
+
+
+def own(person: Person) -> Origin:
+    """That of what the person does. No two people have the same: names of accounts differ, and none is the console's
+    (store/accounts.py)."""
+    return Origin(kind="guest", name=str(-person.id)) if person.guest else Origin(kind="user", name=person.name)
 
 
 def sees_names(request: Asked) -> bool:

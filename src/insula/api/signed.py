@@ -8,7 +8,7 @@ from typing import NamedTuple
 from msgspec.structs import replace
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from insula.access.rights import CONSOLE_ID, Level, Person, Places, Right, guest
+from insula.access.rights import CONSOLE, CONSOLE_ID, Level, Person, Places, Right, guest
 from insula.access.secret import TOKEN, digest, new_secret
 from insula.api.board import StateBoard
 from insula.store.engine import Store
@@ -109,7 +109,7 @@ class Lookup:
         console = digest(self.console)
         for proof in proofs:
             if proof.token and compare_digest(proof.digest, console):
-                yield Found(proof, Person(CONSOLE_ID, "console", admin=True), FOR_EVER)
+                yield Found(proof, Person(CONSOLE_ID, CONSOLE, admin=True), FOR_EVER)
 
 
 async def _by_session(connection: AsyncConnection, digests: Collection[str], now: int) -> tuple[list[Found], list[str]]:

@@ -8,6 +8,7 @@ from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from insula.access.rights import CONSOLE
 from insula.errors import InputError
 from insula.store.devices import to_struct
 from insula.store.presence import end_presences
@@ -46,9 +47,9 @@ async def add_account(
     issuer: str | None = None,
     subject: str | None = None,
 ) -> int:
-    """Its id. ``password``: as argon2id. Raises InputError: no name, or it is taken."""
+    """Its id. ``password``: as argon2id. Raises InputError: no name, or it is taken, or the console's."""
     row = {"password": password, "admin": admin, "active": True, "issuer": issuer, "subject": subject}
-    return await _add(connection, Account, "user", {"name": checked_name(name), "created_at": at, **row})
+    return await _add(connection, Account, "user", {"name": _account_name(name), "created_at": at, **row})
 
 
 async def find_account(connection: AsyncConnection, name: str) -> AccountRow | None:
@@ -143,6 +144,13 @@ async def members_of(connection: AsyncConnection, team: int) -> list[int]:
 async def remove_team(connection: AsyncConnection, id_: int) -> None:
     await end_presences(connection, await members_of(connection, id_))
     await connection.execute(delete(Team).where(Team.c.id == id_))
+
+
+def _account_name(name: str) -> str:
+    """Raises InputError also for one that the console has in the building's records (api/access.py)."""
+    if name == CONSOLE or name.endswith(f" ({CONSOLE})"):
+        raise InputError(f"not a name of a user: {name[:200]!r}; the command line has it")
+    return checked_name(name)
 
 
 def checked_name(name: str) -> str:

@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Iterator
 
 from insula.api.live.client import Audience, Client
-from insula.api.live.picture import Picture
+from insula.api.live.picture import Picture, Sight
 
 
 class Audiences:
     def __init__(self, picture: Picture) -> None:
         self._picture = picture
-        self._by_sight: dict[tuple[frozenset[int], bool], Audience] = {}
+        self._by_sight: dict[Sight, Audience] = {}
         self._by_room: dict[int | None, set[Audience]] = {}
         """None: those that see what is of no room."""
 
@@ -23,7 +23,7 @@ class Audiences:
         """Into the audience that its rights and its wish make; whether that is another one than before."""
         sight = self._sight(client)
         before = client.audience
-        if before is not None and (before.rooms, before.whole) == sight:
+        if before is not None and before.sight == sight:
             return False
         self.leave(client)
         audience = self._by_sight.get(sight) or self._new(sight)
@@ -37,27 +37,27 @@ class Audiences:
             return
         audience.clients.discard(client)
         if not audience.clients:
-            del self._by_sight[audience.rooms, audience.whole]
+            del self._by_sight[audience.sight]
             for room_id in _places(audience):
                 self._by_room[room_id].discard(audience)
                 if not self._by_room[room_id]:
                     del self._by_room[room_id]
 
-    def _new(self, sight: tuple[frozenset[int], bool]) -> Audience:
-        audience = self._by_sight[sight] = Audience(*sight)
+    def _new(self, sight: Sight) -> Audience:
+        audience = self._by_sight[sight] = Audience(sight)
         for room_id in _places(audience):
             self._by_room.setdefault(room_id, set()).add(audience)
         return audience
 
-    def _sight(self, client: Client) -> tuple[frozenset[int], bool]:
+    def _sight(self, client: Client) -> Sight:
         rooms, narrow = frozenset(client.signed.levels), client.narrow
         if not narrow.all:
             named = narrow.rooms or frozenset()
             rooms &= named.union(self._picture.rooms_of(narrow.buildings or frozenset()))
-        return rooms, client.signed.everywhere is not None
+        return Sight(rooms, client.signed.everywhere is not None, not client.signed.person.guest)
 
 
 def _places(audience: Audience) -> Iterator[int | None]:
-    yield from audience.rooms
-    if audience.whole:
+    yield from audience.sight.rooms
+    if audience.sight.whole:
         yield None

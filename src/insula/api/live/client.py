@@ -5,9 +5,11 @@ from collections import deque
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
+from insula.api.access import own
 from insula.api.live.frames import Narrow, Why
-from insula.api.live.picture import Key
+from insula.api.live.picture import Key, Sight
 from insula.api.signed import Signed
+from insula.messages import Origin
 
 MOST_OWED = 2_000
 """Changes that a slow client is behind, each point counted once; beyond that it gets a fresh picture."""
@@ -18,18 +20,12 @@ MOST_RESULTS = 100
 class Audience:
     """The clients that see the same: each message is put together once for all of them."""
 
-    rooms: frozenset[int]
-    whole: bool
-    """They see what is of no room, too."""
+    sight: Sight
     clients: set["Client"] = field(default_factory=set)
     told: int = 0
     """The number of its last message that said something."""
     told_at: int = 0
     """When its last message was (ms, real time)."""
-
-    def sees(self, room_id: int | None) -> bool:
-        """None: what is of no room."""
-        return self.whole if room_id is None else room_id in self.rooms
 
 
 class Client:
@@ -53,6 +49,11 @@ class Client:
         self.ended: asyncio.Future[tuple[int, str]] = asyncio.get_running_loop().create_future()
         self._message: str | None = None
         self._given = asyncio.Event()
+
+    @property
+    def origin(self) -> Origin:
+        """Of its own commands."""
+        return own(self.signed.person)
 
     @property
     def ready(self) -> bool:

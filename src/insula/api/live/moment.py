@@ -6,8 +6,9 @@ from functools import cached_property
 from insula.api.commands import Commands
 from insula.api.live.client import Audience, Client
 from insula.api.live.frames import changes, joined, names, whole
-from insula.api.live.picture import Key, Picture, outcome
+from insula.api.live.picture import OWNERS, Key, Picture, is_own, outcome
 from insula.clock import Clock
+from insula.messages import CommandResult
 
 RECENT_MS = 60_000
 """A whole picture holds the results of so long before it."""
@@ -21,7 +22,7 @@ class Moment:
         self._picture = picture
         self._commands = commands
         self._times = clock.real(), clock.now()
-        self._entries: dict[Key, bytes | None] = {}
+        self._entries: dict[tuple[Key, bool], bytes | None] = {}
         self._wholes: dict[Audience, bytes] = {}
 
     @property
@@ -39,24 +40,26 @@ class Moment:
     def whole(self, client: Client, audience: Audience) -> str:
         entries = self._wholes.get(audience)
         if entries is None:
-            found = self._picture.entries(audience.rooms, whole=audience.whole)
+            found = self._picture.entries(audience.sight)
             entries = self._wholes[audience] = joined(found)
-        name = client.signed.person.name
-        mine = [data for owner, room_id, data in self._recent if owner == name and audience.sees(room_id)]
+        own, sees = client.origin, audience.sight.sees
+        mine = [data for result, data in self._recent if is_own(result, own) and sees(self._room_of(result))]
         return whole(self.seq, self._times, entries, mine, client.why)
 
     def _entry(self, key: Key, audience: Audience) -> bytes | None:
-        if not audience.sees(self._picture.place(key)):
+        sight = audience.sight
+        if not sight.sees(self._picture.place(key)):
             return None
-        if key not in self._entries:
-            self._entries[key] = self._picture.entry(key)
-        return self._entries[key]
+        known = key, sight.names
+        if known not in self._entries:
+            self._entries[known] = self._picture.entry(key, names=sight.names)
+        return self._entries[known]
+
+    def _room_of(self, result: CommandResult) -> int | None:
+        return self._picture.room_of(result.command.device_id)
 
     @cached_property
-    def _recent(self) -> list[tuple[str, int | None, bytes]]:
-        """The results of people's commands, the first one first: whose, of which room, and what."""
-        found = [one for one in self._commands.recent(self.at - RECENT_MS) if one.command.origin.kind == "user"]
-        return [
-            (one.command.origin.name, self._picture.room_of(one.command.device_id), outcome(one))
-            for one in reversed(found)
-        ]
+    def _recent(self) -> list[tuple[CommandResult, bytes]]:
+        """The results of people's commands, the first one first."""
+        found = [one for one in self._commands.recent(self.at - RECENT_MS) if one.command.origin.kind in OWNERS]
+        return [(one, outcome(one)) for one in reversed(found)]

@@ -1,9 +1,10 @@
 """What there is to see of the building now, each thing under its key and in its room, encoded for clients."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import msgspec
+from msgspec.structs import replace
 
 from insula.api.alerts import shown as alert_shown
 from insula.api.board import StateBoard
@@ -11,12 +12,14 @@ from insula.api.health import HealthBoard
 from insula.api.values import LastValues
 from insula.building.freshness import fresh_until
 from insula.bus.devices import DeviceIndex
-from insula.messages import CommandResult, DeviceRecord, Reading
+from insula.messages import CommandResult, DeviceRecord, Lease, Origin, Reading
 
 Key = tuple[str, int | str, str]
 """``("value", device_id, role)``, ``("lease", device_id, "")``, ``("room", room_id, "")``, ``("alert", key, "")``,
 ``("health", "", "")``; on the wire joined by ``/``."""
 HEALTH: Key = ("health", "", "")
+OWNERS = ("user", "guest")
+"""Kinds of who gives commands and is told what became of them."""
 
 _encode = msgspec.json.Encoder().encode
 
@@ -32,6 +35,21 @@ class Value(msgspec.Struct, frozen=True, gc=False):
     measured_at: int
     changed_at: int
     fresh_until: int
+
+
+class Sight(NamedTuple):
+    """``whole``: also what is of no room; ``names``: also of people, and alerts, in which they may be."""
+
+    rooms: frozenset[int]
+    whole: bool = False
+    names: bool = True
+
+    def sees(self, room_id: int | None) -> bool:
+        """None: what is of no room."""
+        return self.whole if room_id is None else room_id in self.rooms
+
+    def tells(self, key: Key) -> bool:
+        return self.names or key[0] != "alert"
 
 
 class Picture:
@@ -65,23 +83,23 @@ class Picture:
         """The rooms of the buildings with these names."""
         return (room.room_id for room in self._board.rooms.values() if room.building in buildings)
 
-    def entries(self, rooms: frozenset[int], *, whole: bool) -> Iterator[tuple[Key, bytes]]:
-        """All that is in these rooms; ``whole``: and what is of none, such as the health of parts."""
-        for key in self._keys(rooms, whole=whole):
-            data = self.entry(key)
+    def entries(self, sight: Sight) -> Iterator[tuple[Key, bytes]]:
+        """All that is there to see; of no room there is the health of parts."""
+        for key in self._keys(sight):
+            data = self.entry(key, names=sight.names) if sight.tells(key) else None
             if data is not None:
                 yield key, data
 
-    def _keys(self, rooms: frozenset[int], *, whole: bool) -> Iterator[Key]:
-        for room_id in rooms:
+    def _keys(self, sight: Sight) -> Iterator[Key]:
+        for room_id in sight.rooms:
             yield "room", room_id, ""
             for device in self._in_room(room_id):
                 yield from (("value", device.device_id, point.role) for point in device.points)
                 yield "lease", device.device_id, ""
         for alert in self._board.alerts.values():
-            if whole if alert.room_id is None else alert.room_id in rooms:
+            if sight.sees(alert.room_id):
                 yield "alert", alert.key, ""
-        if whole:
+        if sight.whole:
             yield HEALTH
 
     def _in_room(self, room_id: int) -> list[DeviceRecord]:
@@ -91,9 +109,11 @@ class Picture:
                 self._by_room.setdefault(device.room_id, []).append(device)
         return self._by_room.get(room_id, [])
 
-    def entry(self, key: Key) -> bytes | None:
-        """As JSON; None: there is none, or no longer."""
+    def entry(self, key: Key, *, names: bool = True) -> bytes | None:
+        """As JSON; None: there is none, or no longer. ``names``: with those of people."""
         found = self._find(key)
+        if isinstance(found, Lease) and not names:
+            found = replace(found, owner=Origin(kind=found.owner.kind), reason="")
         return None if found is None else _encode(found)
 
     def _find(self, key: Key) -> Any:
@@ -138,6 +158,12 @@ def looks_other(before: Reading | None, now: Reading) -> bool:
         != (now.value, now.quality, now.measured_at, now.changed_at)
         or fresh_until(before) != fresh_until(now)
     )
+
+
+def is_own(result: CommandResult, own: Origin) -> bool:
+    """``own``: of the person's commands."""
+    origin = result.command.origin
+    return (origin.kind, origin.name) == (own.kind, own.name)
 
 
 def outcome(result: CommandResult) -> bytes:

@@ -12,7 +12,7 @@ from insula.api.live.audiences import Audiences
 from insula.api.live.certainty import Certainty, Knowing
 from insula.api.live.client import Audience, Client
 from insula.api.live.moment import Moment
-from insula.api.live.picture import HEALTH, Key, Picture, looks_other, outcome
+from insula.api.live.picture import HEALTH, OWNERS, Key, Picture, is_own, looks_other, outcome
 from insula.api.signed import Signed
 from insula.api.values import LastValues
 from insula.bus.devices import DeviceIndex
@@ -73,12 +73,12 @@ class Stream:
 
     def _result(self, result: CommandResult) -> None:
         command = result.command
-        if not self.clients or command.origin.kind != "user":
+        if not self.clients or command.origin.kind not in OWNERS:
             return
         data = outcome(result)
         for audience in self._audiences.seeing(self._picture.room_of(command.device_id)):
             for client in audience.clients:
-                if client.signed.person.name == command.origin.name and not client.picture:
+                if is_own(result, client.origin) and not client.picture:
                     client.results.append(data)
                     self._later(client)
 
@@ -161,7 +161,8 @@ class Stream:
         for key, rooms in changed.items():
             for room_id in rooms:
                 for audience in self._audiences.seeing(room_id):
-                    found.setdefault(audience, []).append(key)
+                    if audience.sight.tells(key):
+                        found.setdefault(audience, []).append(key)
         return found
 
     def _tell_all(self, audience: Audience, keys: list[Key], moment: Moment) -> None:
