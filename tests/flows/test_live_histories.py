@@ -320,8 +320,26 @@ async def test_equal_sights_share_one_message() -> None:
         await it.quiet()
         await happen(it, ("reading", 2, "valve", 1))
         await it.clock.advance(GATHER_S)
-        messages = [await one.client.message() for one in it.watched]
-        assert messages[0] is messages[1] is messages[2]
+        await all_the_same(it)
+        it.people.may = frozenset({1, 2})
+        it.version += 1
+        await it.say(RightsVersion(version=it.version))
+        await it.clock.advance(GATHER_S)
+        assert '"why":"rights"' in await all_the_same(it)
+        await happen(it, ("reading", 2, "valve", 0))
+        it.version += 1
+        await it.say(RightsVersion(version=it.version))
+        await it.clock.advance(GATHER_S)
+        assert "value/2/valve" in await all_the_same(it)
+
+
+async def all_the_same(it: Building) -> str:
+    """The next message of all: one, put together once."""
+    messages = [await one.client.message() for one in it.watched]
+    for one in it.watched:
+        it.stream.sent(one.client)
+    assert len({id(message) for message in messages}) == 1
+    return messages[0]
 
 
 async def test_a_guest_is_told_nothing_of_people() -> None:

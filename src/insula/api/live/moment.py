@@ -1,11 +1,11 @@
-"""The messages of one moment: what several of them hold is encoded once."""
+"""The messages of one moment: what several of them hold is encoded once, and equal ones are one."""
 
 from collections.abc import Collection, Iterable
 from functools import cached_property
 
 from insula.api.commands import Commands
 from insula.api.live.client import Audience, Client
-from insula.api.live.frames import changes, joined, names, whole
+from insula.api.live.frames import Why, changes, joined, names, whole
 from insula.api.live.picture import OWNERS, Key, Picture, is_own, outcome
 from insula.clock import Clock
 from insula.messages import CommandResult
@@ -23,7 +23,9 @@ class Moment:
         self._commands = commands
         self._times = clock.real(), clock.now()
         self._entries: dict[tuple[Key, bool], bytes | None] = {}
-        self._wholes: dict[Audience, bytes] = {}
+        self._alls: dict[Audience, bytes] = {}
+        self._changes: dict[tuple[Audience, int, tuple[Key, ...], tuple[bytes, ...]], str] = {}
+        self._wholes: dict[tuple[Audience, Why | None, tuple[bytes, ...]], str] = {}
 
     @property
     def at(self) -> int:
@@ -32,19 +34,26 @@ class Moment:
 
     def changes(self, keys: Iterable[Key], audience: Audience, *, after: int, results: Collection[bytes] = ()) -> str:
         """What these are now; of what is not there, or in a room that the audience does not see, that it is gone."""
-        found = [(key, self._entry(key, audience)) for key in keys]
-        there = joined((key, data) for key, data in found if data is not None)
-        gone = names(key for key, data in found if data is None)
-        return changes(self.seq, after, self._times, there, gone, results)
+        said = audience, after, tuple(keys), tuple(results)
+        if said not in self._changes:
+            found = [(key, self._entry(key, audience)) for key in said[2]]
+            there = joined((key, data) for key, data in found if data is not None)
+            gone = names(key for key, data in found if data is None)
+            self._changes[said] = changes(self.seq, after, self._times, there, gone, results)
+        return self._changes[said]
 
     def whole(self, client: Client, audience: Audience) -> str:
-        entries = self._wholes.get(audience)
-        if entries is None:
-            found = self._picture.entries(audience.sight)
-            entries = self._wholes[audience] = joined(found)
         own, sees = client.origin, audience.sight.sees
-        mine = [data for result, data in self._recent if is_own(result, own) and sees(self._room_of(result))]
-        return whole(self.seq, self._times, entries, mine, client.why)
+        mine = tuple(data for result, data in self._recent if is_own(result, own) and sees(self._room_of(result)))
+        said = audience, client.why, mine
+        if said not in self._wholes:
+            self._wholes[said] = whole(self.seq, self._times, self._all(audience), mine, client.why)
+        return self._wholes[said]
+
+    def _all(self, audience: Audience) -> bytes:
+        if audience not in self._alls:
+            self._alls[audience] = joined(self._picture.entries(audience.sight))
+        return self._alls[audience]
 
     def _entry(self, key: Key, audience: Audience) -> bytes | None:
         sight = audience.sight
