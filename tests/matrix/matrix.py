@@ -3,7 +3,7 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -60,7 +60,7 @@ class Matrix:
                 case Listed(query=query, shows=shows):
                     answer = await self._ask(one, method, path, query=query)
                     self._passes(one, name, answer, may=one.active)
-                    self._shows(one, name, answer, {word for room in self._seen(one) for word in shows(room)})
+                    self._shows(one, name, answer, {word for room in self.seen(one) for word in shows(room)})
                 case Wide(level=level, path=values):
                     answer = await self._ask(one, method, filled(path, values))
                     self._passes(one, name, answer, may=one.may_everywhere(level))
@@ -99,15 +99,19 @@ class Matrix:
     ) -> Answer:
         question = (self.home.api.app, method, path, one.headers, query, body)
         answer = await (ask_late(self.home.clock, *question) if late else ask(*question))
-        echoed = traces_in(path.encode(), str(query).encode(), str(body).encode())
-        leaked = traces_in(answer.headers, answer.body) - self._may_read(one) - echoed
-        if leaked and (leaked := leaked - self._drivers(one)):
-            self.faults.append(f"leak: {method} {path} {query} told {one.name} of {sorted(leaked)[:5]}")
+        asked = (path.encode(), str(query).encode(), str(body).encode())
+        self.leaks(one, f"{method} {path} {query}", [answer.headers, answer.body], asked)
         if answer.status >= 500 and answer.status != 503:
             self.faults.append(f"error: {method} {path} {query} for {one.name}: {answer.status} {answer.said}")
         return answer
 
     # --- what was answered
+
+    def leaks(self, one: Asker, where: str, told: Iterable[bytes], asked: Iterable[bytes] = ()) -> None:
+        """``asked``: what the asker has said may come back."""
+        leaked = traces_in(*told) - self._may_read(one) - traces_in(*asked)
+        if leaked and (leaked := leaked - self._drivers(one)):
+            self.faults.append(f"leak: {where} told {one.name} of {sorted(leaked)[:5]}")
 
     def _in_room(self, one: Asker, room: EstateRoom, name: str, call: Of[Any], answer: Answer) -> None:
         relation = "closed" if not one.active else one.levels.get(room.id, "nothing")
@@ -132,7 +136,7 @@ class Matrix:
         if missing:
             self.faults.append(f"{name} hides {sorted(missing)[:5]} from {one.name}")
 
-    def _seen(self, one: Asker) -> list[EstateRoom]:
+    def seen(self, one: Asker) -> list[EstateRoom]:
         return [room for room in self.rooms if room.id in one.levels]
 
     def _may_read(self, one: Asker) -> set[bytes]:
@@ -144,7 +148,7 @@ class Matrix:
 
     def _drivers(self, one: Asker) -> set[bytes]:
         """Who has driven what is in a room is told to who may see it."""
-        return {name.encode() for room in self._seen(one) for name in self.drivers[room.id]}
+        return {name.encode() for room in self.seen(one) for name in self.drivers[room.id]}
 
     def forget(self, one: Asker) -> None:
         """What the asker may is to be reckoned again."""

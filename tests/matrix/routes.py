@@ -8,7 +8,7 @@ see (``estate.TRACE``), whatever the route. Of a kind:
              passes, who only sees is refused (403), others are told that it is not there (404).
 ``Wide``     for who may do that in every room, those to come too; others are refused (403).
 ``Admins``   for administrators. ``Own``: about oneself: to all who have signed in. ``Open``: to all.
-``Stream``   a WebSocket: opened by all who have signed in; ``shows`` as of ``Listed``, in its first frames.
+``Stream``   the live stream: open to all who have signed in; what it tells of is checked by ``tests/matrix/live.py``.
 """
 
 from collections.abc import Callable, Mapping
@@ -178,21 +178,6 @@ _V1: dict[str, Call] = {
     "GET /tokens": Own(),
     "POST /tokens": Own(),
     "DELETE /tokens/{id}": Own({"id": 1_000_000}),
-    "GET /commands": Listed({"limit": 1000}, shows=_radiator),
-    "POST /commands": OfDevice(
-        "drive",
-        body=lambda device: {"device": device.id, "point": device.point, "value": 40},
-        otherwise=frozenset({400}),
-    ),
-    "GET /places": Listed(shows=_number),
-    "GET /rooms": Listed({"limit": 1000}, shows=_number),
-    "GET /rooms/{room_id}": InRoom("see", path=lambda room: {"room_id": room.id}),
-    "GET /rooms/{room_id}/values": InRoom("see", path=lambda room: {"room_id": room.id}),
-    "GET /devices": Listed({"limit": 1000}, shows=_devices),
-    "GET /devices/{device_id}": OfDevice("see", path=lambda device: {"device_id": device.id}),
-    "GET /devices/{device_id}/values": OfDevice("see", path=lambda device: {"device_id": device.id}),
-    "GET /history/export": OfDevice("see", query=lambda device: {"device": device.id, "point": device.point}),
-    "GET /statistics": InRoom("see", query=lambda room: {"room": room.number, "point": "temperature"}),
     "GET /rooms/{number}/guests": InRoom("manage", path=_room),
     "PUT /rooms/{number}/guests": InRoom("manage", path=_room, body=lambda _: {"allowed": True}),
     "GET /rooms/{number}/guests/code.svg": InRoom("manage", path=_room),
@@ -203,6 +188,7 @@ _V1: dict[str, Call] = {
     "DELETE /presence": Own(),
     "PUT /presence": Own(),
     "POST /presence/nonce": Own(),
+    "WS /live": Stream(),
     "GET /openid": Open(),
     "GET /openid/{provider}": Open({"provider": "none"}),
     "GET /openid/{provider}/callback": Open({"provider": "none"}),

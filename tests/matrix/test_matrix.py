@@ -7,8 +7,11 @@ from pathlib import Path
 import pytest
 
 from tests.matrix.estate import PER_ROOM
+from tests.matrix.live import follow
 from tests.matrix.matrix import Matrix, matrix, routes_of
-from tests.matrix.routes import ROUTES, Of
+from tests.matrix.routes import ROUTES, Of, Stream
+
+(LIVE,) = (name.split()[1] for name, call in ROUTES.items() if isinstance(call, Stream))
 
 
 @pytest.fixture
@@ -29,6 +32,7 @@ async def test_nobody_sees_or_does_more_than_they_may_nor_less(it: Matrix) -> No
         await it.whole(one)
         for room in it.sample(one, chance):
             await it.in_room(one, room, [chance.choice(PER_ROOM)])
+    await follow(it, LIVE, it.askers)
     assert it.faults == []
     relations = {"closed", "nothing", "see", "drive", "manage"}
     missing = {(name, how) for name, call in ROUTES.items() if isinstance(call, Of) for how in relations}
@@ -44,4 +48,5 @@ async def _a_wrong_oracle_is_found_out(it: Matrix) -> None:
     it.forget(one)
     await it.whole(one)
     await it.in_room(one, room)
-    assert {fault.split()[0] for fault in it.faults} >= {"leak:", "GET"}
+    await follow(it, LIVE, [one])
+    assert {fault.split()[0] for fault in it.faults} >= {"leak:", "GET", "WS"}
