@@ -7,12 +7,14 @@ from collections.abc import Collection
 from typing import Any, Literal, cast
 
 from litestar.connection import ASGIConnection
+from litestar.enums import ScopeType
 from litestar.handlers.base import BaseRouteHandler
 from litestar.types import ASGIApp, Receive, Scope, Send
 
 from insula.access.rights import CONSOLE_ID, RANK, Level
 from insula.api.asking import Asked, admin_of, signed_of
-from insula.api.errors import Forbidden, NotFound
+from insula.api.errors import Forbidden, NotFound, RequestError
+from insula.api.problems import refuse_socket
 from insula.messages import Origin
 
 Need = Literal["nothing", "sign in", "rooms", "manage everything", "admin"]
@@ -39,7 +41,13 @@ class Guarding:
         self._app = app
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        guard(ASGIConnection(scope), scope["route_handler"])
+        try:
+            guard(ASGIConnection(scope), scope["route_handler"])
+        except RequestError as error:
+            if scope["type"] != ScopeType.WEBSOCKET:
+                raise
+            await refuse_socket(scope, send, error)
+            return
         await self._app(scope, receive, send)
 
 

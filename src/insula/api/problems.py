@@ -3,12 +3,14 @@
 import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote
 
+import msgspec
 import structlog
 from litestar import Request, Response
 from litestar.exceptions import HTTPException, ValidationException
+from litestar.types import Message, Scope, Send
 
 from insula.api.errors import RequestError
 from insula.errors import InputError, Unavailable
@@ -138,3 +140,15 @@ def _pointer(key: str, text: str) -> str:
     steps = [] if key == "data" else re.findall(r"[^.\[\]]+", key)
     named = _FIELD.search(text)
     return "#" + "".join(f"/{step}" for step in [*steps, *([named[1]] if named else [])])
+
+
+async def refuse_socket(scope: Scope, send: Send, error: RequestError) -> None:
+    """As a request would be, before the WebSocket is accepted (ASGI's extension websocket.http.response)."""
+    body = problem_body(error.status, str(error), scope["path"], error.more)
+    start = {
+        "type": "websocket.http.response.start",
+        "status": error.status,
+        "headers": [(b"content-type", MEDIA_TYPE.encode())],
+    }
+    await send(cast(Message, start))
+    await send(cast(Message, {"type": "websocket.http.response.body", "body": msgspec.json.encode(body)}))

@@ -7,22 +7,20 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Any, cast
 
-import msgspec
 import structlog
 from litestar import WebSocket, websocket
 from litestar.exceptions import WebSocketDisconnect
 from litestar.handlers import WebsocketRouteHandler
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
 
 from insula.access.rights import Person
 from insula.api.access import needs
 from insula.api.asking import Asked, origin_of, signed_of
-from insula.api.errors import RequestError, TooMany, Unauthorized
+from insula.api.errors import RequestError, TooMany
 from insula.api.live.client import Client
 from insula.api.live.frames import narrow_of, read_narrow
 from insula.api.live.stream import Stream
 from insula.api.people import Signed
-from insula.api.problems import MEDIA_TYPE, problem_body
+from insula.api.problems import refuse_socket
 
 log = structlog.get_logger("insula.api")
 
@@ -49,38 +47,13 @@ class Limits:
             raise TooMany("too many live streams are open from your address")
 
 
-class SignedIn:
-    """ASGI, before the guards: theirs is no HTTP answer to a WebSocket, this is."""
-
-    def __init__(self, app: ASGIApp) -> None:
-        self._app = app
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["auth"] is None:
-            await _refuse(scope, send, Unauthorized("sign in first"))
-        else:
-            await self._app(scope, receive, send)
-
-
-async def _refuse(scope: Scope, send: Send, error: RequestError) -> None:
-    """As a request would be, before the WebSocket is accepted."""
-    body = problem_body(error.status, str(error), scope["path"], error.more)
-    start = {
-        "type": "websocket.http.response.start",
-        "status": error.status,
-        "headers": [(b"content-type", MEDIA_TYPE.encode())],
-    }
-    await send(cast(Message, start))
-    await send(cast(Message, {"type": "websocket.http.response.body", "body": msgspec.json.encode(body)}))
-
-
 def live_route(stream: Stream, limits: Limits) -> WebsocketRouteHandler:
-    @websocket("/live", opt=needs("rooms", guests=True), middleware=[SignedIn])
+    @websocket("/live", opt=needs("rooms", guests=True))
     async def live(socket: Socket) -> None:
         try:
             client = _admitted(socket, stream, limits)
         except RequestError as error:
-            await _refuse(socket.scope, socket.send, error)
+            await refuse_socket(socket.scope, socket.send, error)
             return
         stream.join(client)
         try:
