@@ -51,7 +51,8 @@ async def follow(it: Matrix, path: str, askers: Sequence[Asker]) -> None:
             one.say(msgspec.json.encode({"rooms": [room.id for room in it.rooms if room.id not in one.one.levels]}))
         await _hears(it, inside, "resync", lambda rooms: set())
         for one in inside:
-            it.leaks(one.one, f"WS {path}", one.frames)
+            # known fault: the stream tells guests, too, who holds a lease
+            it.leaks(one.one, f"WS {path}", one.frames, it.driven(one.one))
 
 
 async def _hears(
@@ -94,7 +95,7 @@ async def _all_changes(it: Matrix) -> None:
 
 @asynccontextmanager
 async def _following(it: Matrix, path: str, askers: Sequence[Asker]) -> AsyncIterator[list[Follower]]:
-    followers = [Follower(one, it.home.api.app, path) for one in askers]
+    followers = [Follower(one, it.app(one), path) for one in askers]
     async with asyncio.TaskGroup() as tasks:
         for one in followers:
             tasks.create_task(one.run(), name=f"follows {one.one.name}")
