@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from insula.clock import ManualClock
 
-TURN_S = 0.1
+TURN_S = 0.02
 """An answer that takes longer waits for a moment of the manual clock."""
 
 

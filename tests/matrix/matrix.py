@@ -57,11 +57,11 @@ class Matrix:
 
     # --- what is asked
 
-    async def whole(self, one: Asker) -> None:
-        """Every route that is of no room."""
-        for name, call in ROUTES.items():
+    async def whole(self, one: Asker, names: Iterable[str] = ROUTES) -> None:
+        """Those of these routes that are of no room."""
+        for name in names:
             method, path, *_ = name.split()
-            match call:
+            match ROUTES[name]:
                 case Listed(query=query, shows=shows, guests=guests):
                     answer = await self._ask(one, method, path, query=query)
                     self._passes(one, name, answer, may=(may := one.comes(guests=guests)))
@@ -82,13 +82,15 @@ class Matrix:
                 case Open(path=values) if self.asked[name, "may"] < ENOUGH:
                     self._passes(one, name, await self._ask(one, method, filled(path, values)), sure=False)
 
-    async def in_room(self, one: Asker, room: EstateRoom, kinds: Sequence[str] = PER_ROOM) -> None:
-        """Every route that is of a room; those of a device for its devices of these kinds."""
-        for name, call in ROUTES.items():
-            match call:
-                case InRoom():
+    async def in_room(
+        self, one: Asker, room: EstateRoom, names: Iterable[str] = ROUTES, kinds: Sequence[str] = PER_ROOM
+    ) -> None:
+        """Those of these routes that are of a room; those of a device for its devices of these kinds."""
+        for name in names:
+            match ROUTES[name]:
+                case InRoom() as call:
                     await self._of(one, room, name, call, room)
-                case OfDevice():
+                case OfDevice() as call:
                     for kind in kinds:
                         await self._of(one, room, name, call, room.device(kind))
 
@@ -212,7 +214,7 @@ async def matrix(folder: Path) -> AsyncIterator[Matrix]:
     async with house(folder, ManualClock(), lay=lay) as home, another(home) as other:
         rooms = await rooms_of(home.store)
         found, teams = askers(rooms)
-        await move_in(home.store, home.clock, found, teams)
+        await move_in(home.store, home.clock, rooms, found, teams)
         drivers = {room.id: {one.name} for room, one in zip(rooms, found, strict=False)}
         it = Matrix(home, [home.api, other], rooms, found, drivers)
         await _live_in(it)

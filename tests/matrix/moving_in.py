@@ -12,19 +12,22 @@ from insula.store.guests import CodeRow, put_code
 from insula.store.permissions import rights_changed
 from insula.store.sessions import LONGEST_MS
 from insula.store.tables import Account, Guest, Permission, Presence, Session, Team, TeamMember, Token
+from tests.matrix.estate import EstateRoom
 from tests.matrix.people import Asker, Given
 
 
-async def move_in(store: Store, clock: Clock, found: Sequence[Asker], teams: Sequence[list[Given]]) -> None:
-    """Ids of accounts count from 1."""
+async def move_in(
+    store: Store, clock: Clock, rooms: Sequence[EstateRoom], found: Sequence[Asker], teams: Sequence[list[Given]]
+) -> None:
+    """Ids of accounts count from 1. Every room allows guests."""
     now = clock.real()
     known = [(id_, one) for id_, one in enumerate(found, 1) if one.guest is None]
     guests = [one for one in found if one.guest is not None]
     own = [_right(right, "account", id_) for id_, one in known for right in one.given]
     of_teams = [_right(right, "team", id_) for id_, rights in enumerate(teams, 1) for right in rights]
     async with store.write(alone=True) as connection:
-        for room in {one.guest for one in guests if one.guest is not None}:
-            await put_code(connection, CodeRow(room, f"code of {room}", now))
+        for room in rooms:
+            await put_code(connection, CodeRow(room.id, f"code of {room.id}", now))
         for table, rows in (
             (Account, [_account(id_, one, now) for id_, one in known]),
             (Team, [{"id": id_, "name": f"tcanary-{id_}"} for id_ in range(1, len(teams) + 1)]),

@@ -22,7 +22,8 @@ async def it(tmp_path: Path) -> AsyncIterator[Matrix]:
 
 
 async def test_nobody_sees_or_does_more_than_they_may_nor_less(it: Matrix) -> None:
-    """Each asks for every route of no room, and of rooms for some of each level that there is."""
+    """Each asks for half of the routes of no room, and for those of a room in one of some rooms. `make chaos` leaves
+    nothing out (bench/matrix.py)."""
     found = routes_of(it.home.api.app)
     known = {" ".join(name.split()[:2]) for name in ROUTES}
     assert found - known == set(), "say in tests/matrix/routes.py how these are called"
@@ -32,9 +33,10 @@ async def test_nobody_sees_or_does_more_than_they_may_nor_less(it: Matrix) -> No
     _all_sorts(it.askers)
     chance = random.Random(1)
     for one in it.askers:
-        await it.whole(one)
-        for room in it.sample(one, chance):
-            await it.in_room(one, room, [chance.choice(PER_ROOM)])
+        rooms, names = it.sample(one, chance), chance.sample(list(ROUTES), len(ROUTES))
+        await it.whole(one, names[::2])
+        for index, room in enumerate(rooms):
+            await it.in_room(one, room, names[index :: len(rooms)], [chance.choice(PER_ROOM)])
     await follow(it, LIVE, it.askers)
     assert it.faults == []
     relations = {"closed", "nothing", "see", "drive", "manage"}
