@@ -198,6 +198,18 @@ async def test_a_token_does_what_it_was_made_for_until_it_is_revoked(it: Door) -
     json(await anna.delete(f"/tokens/{made['id']}"), 400)
 
 
+async def test_a_token_is_for_rooms_that_one_may_see_or_could_by_being_there(it: Door) -> None:
+    """A room that one may not see is answered as one that is not there."""
+    anna, admin = await it.anna(level="see"), await it.admin()
+    mine, other = await it.room_id(1), await it.room_id(2)
+    for room in (other, 999):
+        refused = json(await anna.post("/tokens", json={"name": "x", "rooms": [mine, room]}), 404)
+        assert refused["detail"] == f"no room {room}"
+    json(await admin.post("/rights", json={"user": "anna", "level": "drive", "room": other, "there": True}), 201)
+    json(await anna.post("/tokens", json={"name": "phone", "rooms": [mine, other]}), 201)
+    assert [one["name"] for one in json(await anna.get("/tokens"))["tokens"]] == ["phone"]
+
+
 async def test_a_token_ends(it: Door) -> None:
     anna = await it.anna(level="drive")
     token = json(await anna.post("/tokens", json={"name": "for a day", "days": 1}), 201)["token"]
