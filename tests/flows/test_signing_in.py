@@ -304,7 +304,7 @@ async def test_who_did_what_from_where_is_kept_and_found(it: Door) -> None:
     await it.anna(level="drive")
     admin = await it.signed_in("admin", ADMINS, address="198.51.100.2")
     json(await it.browser().post("/session", json={"name": "anna", "password": "wrong"}), 401)
-    entries = json(await admin.get("/audit"))["entries"]
+    entries = json(await admin.get("/audit"))["items"]
     said = [(one["name"], one["action"], one["target"]) for one in entries if one["action"] != "sign in"]
     assert said == [
         ("anna", "sign in refused", ""),
@@ -312,10 +312,11 @@ async def test_who_did_what_from_where_is_kept_and_found(it: Door) -> None:
         ("admin", "user added", "anna"),
         ("", "user added", "admin"),
     ]
-    found = json(await admin.get("/audit", params={"action": "sign in", "name": "admin", "limit": 1}))["entries"]
-    assert [one["address"] for one in found] == ["198.51.100.2"]
-    older = json(await admin.get("/audit", params={"before": found[0]["id"], "name": "admin", "action": "sign in"}))
-    assert [one["address"] for one in older["entries"]] == ["192.0.2.7"]
+    wanted = {"action": "sign in", "name": "admin", "limit": 1}
+    newest = json(await admin.get("/audit", params=wanted))
+    assert [one["address"] for one in newest["items"]] == ["198.51.100.2"]
+    older = json(await admin.get("/audit", params={**wanted, "cursor": newest["next"]}))
+    assert ([one["address"] for one in older["items"]], older["next"]) == (["192.0.2.7"], None)
 
 
 async def test_no_secret_is_kept_in_the_clear(it: Door, tmp_path: Path) -> None:

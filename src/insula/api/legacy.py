@@ -14,6 +14,7 @@ from insula.access.rights import Level
 from insula.api.access import ACTS, answers, made_by, may, need, needs
 from insula.api.asking import Asked
 from insula.api.commands import Commands
+from insula.api.driving import Driving
 from insula.api.errors import NotFound, RequestError
 from insula.api.places import Places
 from insula.api.problems import legacy_failure
@@ -51,6 +52,7 @@ class LegacyApi:
 
     places: Places
     commands: Commands
+    driving: Driving
     values: LastValues
     store: Store
     clock: Clock
@@ -160,12 +162,14 @@ async def _drive(
     ]
     if not targets:
         raise NotFound(f"room {room.room_number} has nothing with a {points[-1]}")
-    switches = [target for target in targets if target[1] == "switch"]
-    others = [target for target in targets if target[1] != "switch"]
     origin = made_by(request)
-    outcomes = await api.commands.drive(others, value, origin) if others else []
-    outcomes += await api.commands.drive(switches, float(value > 0), origin) if switches else []
-    return _answer(outcomes, [device for device, _ in others + switches])
+    commands = [
+        api.commands.command(device, point, float(value > 0) if point == "switch" else value, origin)
+        for device, point in targets
+    ]
+    said = {"route": request.url.path, "value": value, "room": room.room_number}
+    outcomes = await api.driving.act(request, f"room {room.room_number}", commands, **said)
+    return _answer(outcomes, [device for device, _ in targets])
 
 
 def _answer(outcomes: list[CommandResult | Command], devices: list[DeviceRecord]) -> Response[Answer]:
