@@ -57,7 +57,7 @@ class Asker:
     def headers(self) -> dict[str, str]:
         if self.token:
             return {"authorization": f"Bearer {self.secret}"}
-        return {"cookie": f"insula_session={self.secret}"}
+        return {"cookie": f"insula_session={self.secret}", "sec-fetch-site": "same-origin"}
 
     @property
     def administers(self) -> bool:

@@ -12,6 +12,7 @@ from insula.access.rights import Level, Person
 from insula.access.secret import TOKEN, digest, new_secret
 from insula.api.access import needs
 from insula.api.asking import COOKIE, Asked, origin_of, public_url, signed_of
+from insula.api.audit import Audit
 from insula.api.changing import Changing
 from insula.api.errors import Forbidden, NotFound, Unauthorized
 from insula.api.signed import Signed
@@ -50,7 +51,7 @@ class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     days: Annotated[float, msgspec.Meta(gt=0, le=3660)] | None = None
 
 
-def session_routes(changing: Changing) -> list[HTTPRouteHandler]:
+def session_routes(changing: Changing, audit: Audit) -> list[HTTPRouteHandler]:
     store, people, clock = changing.store, changing.people, changing.clock
 
     @post("/session", summary="Sign in", tags=["people"], status_code=200, opt=needs("nothing", 401, 429))
@@ -105,6 +106,7 @@ def session_routes(changing: Changing) -> list[HTTPRouteHandler]:
         async with store.read() as connection:
             account = await get_account(connection, signed.person.name)
         if not await people.is_right(data.old, account.password):
+            await audit.note(request, "password refused", signed.person.name)
             raise Forbidden("the old password is not right")
         new = await people.hashed(data.new)
         async with changing.of(request, "password", signed.person.name) as connection:
