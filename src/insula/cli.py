@@ -184,6 +184,7 @@ def building_import(
 ) -> None:
     """Show what the file adds, changes and removes, then do it in one transaction."""
     from insula.building.file import load_plan
+    from insula.cli_users import entry_of_console
     from insula.store.building import difference, import_plan, stored_plan
 
     async def work() -> None:
@@ -194,7 +195,9 @@ def building_import(
             for change in changes:
                 _say(str(change))
             if changes and not dry_run:
-                await import_plan(store, plan, mode="observe")
+                said = {"changes": len(changes), "file": str(file)}
+                entry = entry_of_console("building imported", plan.settings.name, said)
+                await import_plan(store, plan, mode="observe", entry=entry)
             _say(f"{len(changes)} changes{', not made' if dry_run else ''}")
 
     _run(work())

@@ -2,8 +2,8 @@
 
 import getpass
 import sys
-from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING, Annotated, Literal
+from collections.abc import Awaitable, Callable, Mapping
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 from cyclopts import App, Parameter
 
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncConnection
 
     from insula.access.rights import Place
+    from insula.store.audit import Entry
     from insula.store.engine import Store
 
 user = App(name="user", help="Who may sign in: add, list, password, link, unlink, close, open, remove.")
@@ -234,18 +235,26 @@ async def _place(connection: "AsyncConnection", room: int | None, floor: int | N
     return Place(building=await the_building(connection), floor=floor)
 
 
+def entry_of_console(action: str, target: str, details: Mapping[str, Any] | None = None) -> "Entry":
+    """Of the audit: what whoever is at this machine does to the database."""
+    from insula.store.audit import Entry
+
+    now = SystemClock().real()
+    return Entry(at=now, name=me(), address="console", action=action, target=target, details=details or {})
+
+
 def _change(
     settings: Settings, action: str, target: str, change: "Callable[[AsyncConnection], Awaitable[str]]"
 ) -> None:
     """In one transaction with its audit entry; every process hears of it. Says what ``change`` answers."""
-    from insula.store.audit import Entry, add_entry
+    from insula.store.audit import add_entry
     from insula.store.permissions import rights_changed
 
     async def work(store: "Store") -> None:
         now = SystemClock().real()
         async with store.write(alone=True) as connection:
             said = await change(connection)
-            await add_entry(connection, Entry(at=now, name=me(), address="console", action=action, target=target))
+            await add_entry(connection, entry_of_console(action, target))
             await rights_changed(connection, f"{action} {target}", now)
         _say(said)
 

@@ -11,6 +11,7 @@ from insula.access.passwords import hashed, new_password
 from insula.access.rights import Place, Right
 from insula.clock import Clock
 from insula.store.accounts import add_account, change_account, find_account
+from insula.store.audit import Entry, add_entry
 from insula.store.engine import Store
 from insula.store.permissions import grant, rights_changed
 from insula.store.rooms import list_rooms
@@ -41,6 +42,7 @@ async def demo_people(store: Store, clock: Clock, file: Path) -> list[DemoPerson
             else:
                 added = before.id
                 await change_account(connection, added, password=hashed(one.password))
+            await add_entry(connection, Entry(at=now, action="user added", target=one.name, details={"demo": True}))
             if one.name != "admin" and rooms:
                 await grant(connection, Right("drive", Place(room=rooms[0].id)), account=added)
         await rights_changed(connection, "the demo's people", now)

@@ -234,11 +234,12 @@ async def test_every_command_is_in_the_audit_once(it: Door) -> None:
     wish = {"room": 1, "kind": "radiator", "point": "valve", "value": 35}
     for _ in range(2):
         said = json(await anna.post("/commands", json=wish, headers=keyed("once")))
-    (entry,) = json(await admin.get("/audit", params={"action": "command"}))["entries"]
+    (entry,) = json(await admin.get("/audit", params={"action": "command"}))["items"]
     assert (entry["name"], entry["address"], entry["target"]) == ("anna", "192.0.2.7", "each radiator of room 1, valve")
     assert entry["details"] == {
         "point": "valve",
         "value": 35,
+        "room": 1,
         "devices": [it.home.device(1, "valve").device_id],
         "commands": [said["commands"][0]["id"]],
     }

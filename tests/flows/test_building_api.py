@@ -55,7 +55,7 @@ async def test_an_import_reaches_every_part_and_is_in_the_audit(it: Door) -> Non
     await it.told()
     assert {device.room_number for device in it.home.channel.devices} == {1, 10, 11}
     assert it.home.device(1, "temperature").device_id == kept
-    entry = json(await admin.get("/audit", params={"action": "building imported"}))["entries"][0]
+    entry = json(await admin.get("/audit", params={"action": "building imported"}))["items"][0]
     assert (entry["name"], entry["details"]["changes"]["remove"]) == ("admin", len(made["changes"]))
 
 

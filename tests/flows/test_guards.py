@@ -135,15 +135,6 @@ async def test_a_command_has_its_sender(it: Door) -> None:
     assert (command.origin.kind, command.origin.name) == ("user", "anna")
 
 
-async def test_a_link_on_another_site_moves_nothing(it: Door) -> None:
-    anna = await it.anna(level="drive")
-    query = ROOM_1 | {"percentage": "35"}
-    for site in ("cross-site", "same-site"):
-        json(await anna.get("http://insula/percentage_radiator", params=query, headers={"Sec-Fetch-Site": site}), 401)
-    assert it.home.knx.sent == []
-    json(await anna.get("http://insula/percentage_radiator", params=query, headers={"Sec-Fetch-Site": "same-origin"}))
-
-
 async def test_an_installation_may_open_the_routes_of_2020(it: Door) -> None:
     api = create_api(it.home.channel, it.home.store, it.home.clock, "3", open_legacy=True)
     await api.places.load()

@@ -96,7 +96,7 @@ async def test_a_guest_is_named_as_one_wherever_it_is_said_who_did_it(it: Door) 
     await drive(guest, ROOM_1)
     (command,) = it.home.knx.sent
     assert (command.origin.kind, command.origin.name, command.origin.by_hand) == ("guest", "1", True)
-    refused = json(await admin.get("/audit", params={"action": "guest came"}))["entries"]
+    refused = json(await admin.get("/audit", params={"action": "guest came"}))["items"]
     (came,) = refused
     assert (came["name"], came["target"], came["account"], came["address"]) == (
         "guest 1",
@@ -240,7 +240,7 @@ async def test_wrong_codes_are_counted_over_all_processes_and_shut_nobody_else_o
     await drive(await come(it, code), ROOM_1)
     await it.home.clock.advance(WINDOW_MS / 1000)
     await come(it, code, address="203.0.113.5")
-    entries = json(await (await it.admin()).get("/audit", params={"action": "guest refused"}))["entries"]
+    entries = json(await (await it.admin()).get("/audit", params={"action": "guest refused"}))["items"]
     assert len(entries) == WRONG_CODES
     assert code not in str(entries)
 

@@ -86,7 +86,7 @@ async def test_a_secure_node_asks_for_its_pin(it: Network) -> None:
     done = await it.until("done")
     assert (done["node_id"], done["secure"], done["dsk"]) == (9, True, "")
     audit = (await it.browser(0).get("/api/v1/audit")).json()
-    assert [one["action"] for one in audit["entries"]][:2] == ["z-wave pin", "z-wave include"]
+    assert [one["action"] for one in audit["items"]][:2] == ["z-wave pin", "z-wave include"]
     assert DSK[:5] not in str(audit)
     async with it.home.store.read() as connection:
         assert DSK[:5] not in str((await connection.exec_driver_sql('SELECT * FROM "Setting"')).all())

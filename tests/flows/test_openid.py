@@ -61,7 +61,7 @@ class Gate(Door):
         assert why in (await self.audit("sign in refused"))[0]["details"]["why"]
 
     async def audit(self, action: str) -> list[dict[str, Any]]:
-        found = json(await self.home.http.get("/api/v1/audit", params={"action": action}))["entries"]
+        found = json(await self.home.http.get("/api/v1/audit", params={"action": action}))["items"]
         assert isinstance(found, list)
         return found
 

@@ -269,7 +269,7 @@ async def test_the_audit_knows_that_and_not_where(it: Door) -> None:
     for _ in range(REFUSED_REPORTS):
         await report(anna, NOWHERE, 404)
     json(await anna.delete("/presence"))
-    entries = json(await (await it.admin()).get("/audit", params={"name": "anna"}))["entries"]
+    entries = json(await (await it.admin()).get("/audit", params={"name": "anna"}))["items"]
     said = [(one["action"], one["target"], one["details"]) for one in reversed(entries) if "presence" in one["action"]]
     assert said == [
         ("presence", "", {}),
@@ -284,5 +284,5 @@ async def test_the_audit_knows_that_and_not_where(it: Door) -> None:
 async def test_an_installation_may_have_the_rooms_in_the_audit(tmp_path: Path) -> None:
     async with door(tmp_path, PresenceLimits(audit_rooms=True)) as it:
         await report(elsewhere(it, await everywhere(it)), THERE)
-        entries = json(await (await it.admin()).get("/audit", params={"action": "presence"}))["entries"]
+        entries = json(await (await it.admin()).get("/audit", params={"action": "presence"}))["items"]
     assert [one["target"] for one in entries] == ["room 2"]

@@ -9,7 +9,7 @@ from urllib.parse import urlencode
 
 from insula.clock import ManualClock
 
-TURN_S = 0.1
+TURN_S = 0.02
 """An answer that takes longer waits for a moment of the manual clock."""
 
 
@@ -72,12 +72,48 @@ async def ask_late(clock: ManualClock, *question: Any) -> Answer:
     return task.result()
 
 
+class Line:
+    """A WebSocket. ``status``: of the refusal to open it."""
+
+    def __init__(self, app: Any, path: str, headers: Mapping[str, str]) -> None:
+        self._app = app
+        self._scope = _scope("websocket", path, {"host": "insula", **headers}, None)
+        self._said: asyncio.Queue[dict[str, Any]] = asyncio.Queue()
+        self.frames: list[bytes] = []
+        self.accepted = False
+        self.status = 0
+
+    async def run(self) -> None:
+        """Until one of the two sides ends it."""
+        self._said.put_nowait({"type": "websocket.connect"})
+        await self._app(self._scope, self._said.get, self._send)
+
+    def say(self, frame: bytes) -> None:
+        self._said.put_nowait({"type": "websocket.receive", "text": frame.decode(), "bytes": None})
+
+    def hang_up(self) -> None:
+        self._said.put_nowait({"type": "websocket.disconnect", "code": 1000})
+
+    def heard(self, frame: bytes) -> None:
+        """For who wants to know."""
+
+    async def _send(self, message: Mapping[str, Any]) -> None:
+        match message["type"]:
+            case "websocket.accept":
+                self.accepted = True
+            case "websocket.send":
+                self.frames.append(message["text"].encode())
+                self.heard(self.frames[-1])
+            case "websocket.http.response.start":
+                self.status = message["status"]
+
+
 def _scope(type_: str, path: str, headers: Mapping[str, str], query: Mapping[str, Any] | None) -> dict[str, Any]:
     return {
         "type": type_,
         "asgi": {"version": "3.0"},
         "http_version": "1.1",
-        "scheme": "http",
+        "scheme": "http" if type_ == "http" else "ws",
         "path": path,
         "raw_path": path.encode(),
         "root_path": "",
@@ -85,4 +121,5 @@ def _scope(type_: str, path: str, headers: Mapping[str, str], query: Mapping[str
         "headers": [(name.encode(), value.encode()) for name, value in headers.items()],
         "client": ("192.0.2.7", 50_000),
         "server": ("insula", 80),
+        **({"subprotocols": [], "extensions": {"websocket.http.response": {}}} if type_ == "websocket" else {}),
     }

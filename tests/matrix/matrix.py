@@ -3,20 +3,23 @@
 import asyncio
 import random
 from collections import Counter
-from collections.abc import AsyncIterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 from litestar.routes import HTTPRoute, WebSocketRoute
 
+from insula.api.app import Api, create_api
 from insula.clock import ManualClock, settle
 from insula.messages import Alert, Command, Lease, Origin
 from tests.flows.house import House, house
 from tests.matrix.asking import Answer, ask, ask_late, filled
 from tests.matrix.estate import PER_ROOM, EstateRoom, lay, rooms_of, traces_in
-from tests.matrix.people import Asker, askers, move_in
+from tests.matrix.moving_in import move_in
+from tests.matrix.people import Asker, askers
 from tests.matrix.routes import (
     ROUTES,
     Admins,
@@ -40,9 +43,11 @@ FOR_EVER_MS = 1 << 40
 
 @dataclass
 class Matrix:
-    """``faults``: leaks and refusals, in words; ``asked``: how often, by what the asker is to the room."""
+    """``apis``: the processes that are asked, on one database and one bus. ``faults``: leaks and refusals, in words.
+    ``asked``: how often, by what the asker is to the room."""
 
     home: House
+    apis: list[Api]
     rooms: list[EstateRoom]
     askers: list[Asker]
     drivers: dict[int, set[str]]
@@ -52,41 +57,47 @@ class Matrix:
 
     # --- what is asked
 
-    async def whole(self, one: Asker) -> None:
-        """Every route that is of no room."""
-        for name, call in ROUTES.items():
-            method, path = name.split()
-            match call:
-                case Listed(query=query, shows=shows):
+    async def whole(self, one: Asker, names: Iterable[str] = ROUTES) -> None:
+        """Those of these routes that are of no room."""
+        for name in names:
+            method, path, *_ = name.split()
+            match ROUTES[name]:
+                case Listed(query=query, shows=shows, guests=guests):
                     answer = await self._ask(one, method, path, query=query)
-                    self._passes(one, name, answer, may=one.active)
-                    self._shows(one, name, answer, {word for room in self._seen(one) for word in shows(room)})
+                    self._passes(one, name, answer, may=(may := one.comes(guests=guests)))
+                    wanted = {word for room in self.seen(one) for word in shows(room)}
+                    self._shows(one, name, answer, wanted if may else set())
                 case Wide(level=level, path=values):
                     answer = await self._ask(one, method, filled(path, values))
                     self._passes(one, name, answer, may=one.may_everywhere(level))
                 case Admins(path=values):
                     answer = await self._ask(one, method, filled(path, values))
                     self._passes(one, name, answer, may=one.administers)
-                case Own(path=values, harmful=harmful):
-                    if not (harmful and one.active):
-                        answer = await self._ask(one, method, filled(path, values))
-                        by_session = method == "GET" or not one.token
-                        self._passes(one, name, answer, may=one.active, sure=by_session)
+                case Own(path=values, harmful=harmful, guests=guests, profile=profile):
+                    may = one.comes(guests=guests)
+                    if not (harmful and may):
+                        known = one.profile if profile else set()
+                        answer = await self._ask(one, method, filled(path, values), known=known)
+                        self._passes(one, name, answer, may=may, sure=method == "GET" or not one.token)
                 case Open(path=values) if self.asked[name, "may"] < ENOUGH:
                     self._passes(one, name, await self._ask(one, method, filled(path, values)), sure=False)
 
-    async def in_room(self, one: Asker, room: EstateRoom, kinds: Sequence[str] = PER_ROOM) -> None:
-        """Every route that is of a room; those of a device for its devices of these kinds."""
-        for name, call in ROUTES.items():
-            match call:
-                case InRoom():
+    async def in_room(
+        self, one: Asker, room: EstateRoom, names: Iterable[str] = ROUTES, kinds: Sequence[str] = PER_ROOM
+    ) -> None:
+        """Those of these routes that are of a room; those of a device for its devices of these kinds."""
+        for name in names:
+            match ROUTES[name]:
+                case InRoom() as call:
                     await self._of(one, room, name, call, room)
-                case OfDevice():
+                case OfDevice() as call:
                     for kind in kinds:
                         await self._of(one, room, name, call, room.device(kind))
 
     async def _of(self, one: Asker, room: EstateRoom, name: str, call: Of[Thing], thing: Thing) -> None:
-        method, path = name.split()
+        if call.sends_away and one.may(call.level, room.id) and room.id in self.visited:
+            return
+        method, path, *_ = name.split()
         body = None if call.body is None else call.body(thing)
         where = filled(path, call.path(thing))
         if call.acts and one.may(call.level, room.id):
@@ -95,25 +106,39 @@ class Matrix:
         self._in_room(one, room, name, call, answer)
 
     async def _ask(
-        self, one: Asker, method: str, path: str, query: Any = None, body: Any = None, *, late: bool = False
+        self,
+        one: Asker,
+        method: str,
+        path: str,
+        query: Any = None,
+        body: Any = None,
+        *,
+        late: bool = False,
+        known: Iterable[bytes] = (),
     ) -> Answer:
-        question = (self.home.api.app, method, path, one.headers, query, body)
+        question = (self.app(one), method, path, one.headers, query, body)
         answer = await (ask_late(self.home.clock, *question) if late else ask(*question))
-        echoed = traces_in(path.encode(), str(query).encode(), str(body).encode())
-        leaked = traces_in(answer.headers, answer.body) - self._may_read(one) - echoed
-        if leaked and (leaked := leaked - self._drivers(one)):
-            self.faults.append(f"leak: {method} {path} {query} told {one.name} of {sorted(leaked)[:5]}")
+        asked = (path.encode(), str(query).encode(), str(body).encode(), *known)
+        self.leaks(one, f"{method} {path} {query}", [answer.headers, answer.body], asked)
         if answer.status >= 500 and answer.status != 503:
             self.faults.append(f"error: {method} {path} {query} for {one.name}: {answer.status} {answer.said}")
         return answer
 
     # --- what was answered
 
+    def leaks(self, one: Asker, where: str, told: Iterable[bytes], asked: Iterable[bytes] = ()) -> None:
+        """``asked``: what the asker has said may come back."""
+        leaked = traces_in(*told) - self._may_read(one) - traces_in(*asked)
+        if leaked and (leaked := leaked - (self.driven(one) if one.guest is None else set())):
+            self.faults.append(f"leak: {where} told {one.name} of {sorted(leaked)[:5]}")
+
     def _in_room(self, one: Asker, room: EstateRoom, name: str, call: Of[Any], answer: Answer) -> None:
         relation = "closed" if not one.active else one.levels.get(room.id, "nothing")
         self.asked[name, relation] += 1
         wanted = {401} if not one.active else {404}
-        if one.may(call.level, room.id):
+        if one.active and not one.comes(guests=call.guests):
+            wanted = {403}
+        elif one.may(call.level, room.id):
             wanted = {200, 202, *call.otherwise}
         elif room.id in one.levels:
             wanted = {403}
@@ -128,11 +153,11 @@ class Matrix:
             self.faults.append(f"{name} for {one.name}, who may{'' if may else ' not'}: {answer.status} {answer.said}")
 
     def _shows(self, one: Asker, name: str, answer: Answer, wanted: set[str]) -> None:
-        missing = {word.encode() for word in wanted} - traces_in(answer.body) if one.active else set()
+        missing = {word.encode() for word in wanted} - traces_in(answer.body)
         if missing:
             self.faults.append(f"{name} hides {sorted(missing)[:5]} from {one.name}")
 
-    def _seen(self, one: Asker) -> list[EstateRoom]:
+    def seen(self, one: Asker) -> list[EstateRoom]:
         return [room for room in self.rooms if room.id in one.levels]
 
     def _may_read(self, one: Asker) -> set[bytes]:
@@ -142,9 +167,18 @@ class Matrix:
                 self._visible[one.name] |= {other.name.encode() for other in self.askers}
         return self._visible[one.name]
 
-    def _drivers(self, one: Asker) -> set[bytes]:
-        """Who has driven what is in a room is told to who may see it."""
-        return {name.encode() for room in self._seen(one) for name in self.drivers[room.id]}
+    def driven(self, one: Asker) -> set[bytes]:
+        """Who has driven what is in a room: told to who may see it, but for guests."""
+        return {name.encode() for room in self.seen(one) for name in self.drivers[room.id]}
+
+    def app(self, one: Asker) -> Any:
+        """Each has one of the processes to ask."""
+        return self.apis[self.askers.index(one) // 3 % len(self.apis)].app
+
+    @cached_property
+    def visited(self) -> set[int]:
+        """The rooms with guests."""
+        return {one.guest for one in self.askers if one.guest is not None}
 
     def forget(self, one: Asker) -> None:
         """What the asker may is to be reckoned again."""
@@ -153,12 +187,13 @@ class Matrix:
     # --- which rooms for whom
 
     def sample(self, one: Asker, chance: random.Random) -> list[EstateRoom]:
-        """Rooms of two of the levels that the asker has anywhere, none being one of them."""
+        """Rooms of two of the levels that the asker has anywhere (none is one), and where it is said to be."""
         by_level: dict[str, list[EstateRoom]] = {}
         for room in self.rooms:
             by_level.setdefault(one.levels.get(room.id, "nothing"), []).append(room)
         levels = chance.sample(sorted(by_level), min(2, len(by_level)))
-        return [chance.choice(by_level[level]) for level in levels]
+        said = [room for room in self.rooms if room.id == one.said]
+        return [*said, *(chance.choice(by_level[level]) for level in levels)]
 
 
 def routes_of(app: Any) -> set[str]:
@@ -176,29 +211,49 @@ def routes_of(app: Any) -> set[str]:
 @asynccontextmanager
 async def matrix(folder: Path) -> AsyncIterator[Matrix]:
     """The estate with something to see in every room, and its 200 people."""
-    async with house(folder, ManualClock(), lay=lay) as home:
+    async with house(folder, ManualClock(), lay=lay) as home, another(home) as other:
         rooms = await rooms_of(home.store)
         found, teams = askers(rooms)
-        await move_in(home.store, home.clock, found, teams)
+        await move_in(home.store, home.clock, rooms, found, teams)
         drivers = {room.id: {one.name} for room, one in zip(rooms, found, strict=False)}
-        await _live_in(home, rooms, drivers)
-        yield Matrix(home, rooms, found, drivers)
+        it = Matrix(home, [home.api, other], rooms, found, drivers)
+        await _live_in(it)
+        yield it
 
 
-async def _live_in(home: House, rooms: Sequence[EstateRoom], drivers: Mapping[int, set[str]]) -> None:
+@asynccontextmanager
+async def another(home: House) -> AsyncIterator[Api]:
+    """A second process."""
+    api = create_api(home.channel, home.store, home.clock, "2")
+    await api.places.load()
+    running = asyncio.create_task(api.run())
+    try:
+        yield api
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+
+
+async def _live_in(it: Matrix) -> None:
     """Each room's sensor and devices report, a person drives and holds its radiator, and there is an alert of it."""
+    home, rooms = it.home, it.rooms
     for index, room in enumerate(rooms):
         for kind, point in (("sensor", "temperature"), ("sensor", "humidity"), ("sensor", "illuminance")):
             home.zwave.press(room.devices[kind], point, 18 + index / 50)
         home.zwave.press(room.devices["sensor"], "motion", 1)
         home.knx.press(room.devices["blind"], "position", 40)
         home.knx.press(room.devices["lamp"], "level", 30)
-        await home.channel.send(*_said(home, room, min(drivers[room.id])))
+        await home.channel.send(*_said(home, room, min(it.drivers[room.id])))
     await settle(200)
     await home.recorded(18 + (len(rooms) - 1) / 50)
     async with asyncio.timeout(20):
-        while len(home.api.board.leases) < len(rooms) or len(home.api.board.alerts) < len(rooms):
+        while not all(_knows(api, len(rooms)) for api in it.apis):
             await home.clock.advance(1)
+
+
+def _knows(api: Api, rooms: int) -> bool:
+    """Of that many."""
+    return min(len(api.board.leases), len(api.board.alerts), len(api.board.rooms)) >= rooms
 
 
 def _said(home: House, room: EstateRoom, owner: str) -> tuple[Command, Lease, Alert]:

@@ -8,7 +8,8 @@ see (``estate.TRACE``), whatever the route. Of a kind:
              passes, who only sees is refused (403), others are told that it is not there (404).
 ``Wide``     for who may do that in every room, those to come too; others are refused (403).
 ``Admins``   for administrators. ``Own``: about oneself: to all who have signed in. ``Open``: to all.
-``Stream``   a WebSocket: opened by all who have signed in; ``shows`` as of ``Listed``, in its first frames.
+             Who came with a room's code is refused all of these but those with ``guests``.
+``Stream``   the live stream: open to all who have signed in; what it tells of is checked by ``tests/matrix/live.py``.
 """
 
 from collections.abc import Callable, Mapping
@@ -35,18 +36,22 @@ def _none(_: EstateRoom) -> set[str]:
 class Listed:
     query: Said = field(default_factory=dict)
     shows: Shows = _none
+    guests: bool = False
 
 
 @dataclass(frozen=True)
 class Of(Generic[Thing]):
     """``path``, ``query``, ``body``: of a room or device. ``otherwise``: what the answer to who may is allowed to be
-    beside 200 and 202: the rights were asked, and then something else was in the way."""
+    beside 200 and 202: the rights were asked, and then something else was in the way. ``sends_away``: a room's guests;
+    those who may are not asked where some are."""
 
     level: Level
     path: Callable[[Thing], Said] = _nothing
     query: Callable[[Thing], Said] = _nothing
     body: Callable[[Thing], Said] | None = None
     otherwise: frozenset[int] = frozenset()
+    guests: bool = False
+    sends_away: bool = False
 
     @property
     def acts(self) -> bool:
@@ -74,10 +79,13 @@ class Admins:
 
 @dataclass(frozen=True)
 class Own:
-    """``harmful``: it would end what the test asks with; only those who may not are asked."""
+    """``harmful``: it would end what the test asks with; only those who may not are asked. ``profile``: the answer
+    tells in which rooms one would have to be to do more."""
 
     path: Said = field(default_factory=dict)
     harmful: bool = False
+    guests: bool = False
+    profile: bool = False
 
 
 @dataclass(frozen=True)
@@ -87,7 +95,7 @@ class Open:
 
 @dataclass(frozen=True)
 class Stream:
-    shows: Shows = _none
+    pass
 
 
 Call = Listed | InRoom | OfDevice | Wide | Admins | Own | Open | Stream
@@ -105,6 +113,10 @@ def _room(room: EstateRoom) -> Said:
     return {"number": room.number}
 
 
+def _device(device: EstateDevice) -> Said:
+    return {"device_id": device.id}
+
+
 def _number(room: EstateRoom) -> set[str]:
     return {str(room.number)}
 
@@ -118,13 +130,13 @@ def _radiator(room: EstateRoom) -> set[str]:
 
 
 LEGACY: dict[str, Call] = {
-    **{path: InRoom("drive", query=_beacon) for path in ("/open_blinds", "/close_blinds")},
+    **{path: InRoom("drive", query=_beacon, guests=True) for path in ("/open_blinds", "/close_blinds")},
     **{
-        path: InRoom("drive", query=_percentage)
+        path: InRoom("drive", query=_percentage, guests=True)
         for path in ("/percentage_blinds", "/percentage_radiator", "/percentage_dimmers")
     },
     **{
-        path: InRoom("see", query=_beacon)
+        path: InRoom("see", query=_beacon, guests=True)
         for path in (
             "/read_percentage_blinds",
             "/sensor_get_temperature",
@@ -138,28 +150,34 @@ LEGACY: dict[str, Call] = {
             "/get_devices",
         )
     },
-    "/get_beacons": Listed(shows=_number),
+    "/get_beacons": Listed(shows=_number, guests=True),
 }
 
 _V1: dict[str, Call] = {
-    "GET /places": Listed(shows=_number),
-    "GET /rooms": Listed({"limit": "1000"}, shows=_number),
-    "GET /rooms/{number}": InRoom("see", path=lambda room: {"number": room.number}),
-    "GET /rooms/{number}/values": InRoom("see", path=lambda room: {"number": room.number}),
-    "GET /devices": Listed({"limit": "1000"}, shows=_devices),
-    "GET /devices/{device_id}": OfDevice("see", path=lambda device: {"device_id": device.id}),
-    "GET /devices/{device_id}/values": OfDevice("see", path=lambda device: {"device_id": device.id}),
+    "GET /places": Listed(shows=_number, guests=True),
+    "GET /rooms": Listed({"limit": "1000"}, shows=_number, guests=True),
+    "GET /rooms/{number}": InRoom("see", path=_room, guests=True),
+    "GET /rooms/{number}/values": InRoom("see", path=_room, guests=True),
+    "GET /devices": Listed({"limit": "1000"}, shows=_devices, guests=True),
+    "GET /devices/{device_id}": OfDevice("see", path=_device, guests=True),
+    "GET /devices/{device_id}/values": OfDevice("see", path=_device, guests=True),
     "GET /commands": Listed({"limit": "1000"}),
     "POST /commands": InRoom(
-        "drive", body=lambda room: {"room": room.number, "kind": "radiator", "point": "valve", "value": 40}
+        "drive",
+        body=lambda room: {"room": room.number, "kind": "radiator", "point": "valve", "value": 40},
+        guests=True,
+    ),
+    "POST /commands device": OfDevice(
+        "drive",
+        body=lambda device: {"device": device.id, "point": device.point, "value": 40},
+        otherwise=frozenset({400}),
+        guests=True,
     ),
     "GET /history/export": OfDevice("see", query=lambda device: {"device": device.id, "point": device.point}),
     "GET /statistics": InRoom("see", query=lambda room: {"room": room.number}),
-    "GET /commands/{command_id}": InRoom("see", path=lambda room: {"command_id": command_of(room)}),
+    "GET /commands/{command_id}": InRoom("see", path=lambda room: {"command_id": command_of(room)}, guests=True),
     "GET /leases": Listed(shows=_radiator),
-    "DELETE /leases/{device_id}": OfDevice(
-        "drive", path=lambda device: {"device_id": device.id}, otherwise=frozenset({404, 503})
-    ),
+    "DELETE /leases/{device_id}": OfDevice("drive", path=_device, otherwise=frozenset({404, 503})),
     "GET /mode": Listed(shows=_number),
     "PUT /mode": InRoom("manage", body=lambda room: {"mode": "active", "room": room.number}),
     "GET /why": InRoom("see", query=lambda room: {"room": room.number}),
@@ -170,8 +188,8 @@ _V1: dict[str, Call] = {
     ),
     "GET /devices/health": Listed({"all": "true"}, shows=_devices),
     "POST /session": Open(),
-    "GET /session": Own(),
-    "DELETE /session": Own(harmful=True),
+    "GET /session": Own(guests=True, profile=True),
+    "DELETE /session": Own(harmful=True, guests=True),
     "GET /sessions": Own(),
     "DELETE /sessions": Own(harmful=True),
     "PUT /password": Own(),
@@ -181,11 +199,11 @@ _V1: dict[str, Call] = {
     "GET /rooms/{number}/guests": InRoom("manage", path=_room),
     "PUT /rooms/{number}/guests": InRoom("manage", path=_room, body=lambda _: {"allowed": True}),
     "GET /rooms/{number}/guests/code.svg": InRoom("manage", path=_room),
-    "POST /rooms/{number}/guests/code": InRoom("manage", path=_room, otherwise=frozenset({201})),
-    "DELETE /rooms/{number}/guests": InRoom("manage", path=_room),
+    "POST /rooms/{number}/guests/code": InRoom("manage", path=_room, otherwise=frozenset({201}), sends_away=True),
+    "DELETE /rooms/{number}/guests": InRoom("manage", path=_room, sends_away=True),
     "POST /guests": Open(),
     "GET /presence": Own(),
-    "DELETE /presence": Own(),
+    "DELETE /presence": Own(harmful=True),
     "PUT /presence": Own(),
     "POST /presence/nonce": Own(),
     "WS /live": Stream(),
@@ -220,7 +238,7 @@ _V1: dict[str, Call] = {
 
 
 def _at_v1(name: str) -> str:
-    method, path = name.split()
+    method, path = name.split(maxsplit=1)
     return f"{method} /api/v1{path}"
 
 
@@ -236,7 +254,7 @@ ROUTES: dict[str, Call] = {
     "GET /schema/openapi.json": Open(),
     "GET /schema/{path}": Open({"path": "openapi.json"}),
 }
-"""By method and path, as the application has it. ``WS`` is the method of a WebSocket."""
+"""By method and path, as the application has it; a word after it: another way to call it. ``WS``: a WebSocket."""
 
 
 def command_of(room: EstateRoom) -> str:

@@ -3,7 +3,7 @@
 Rooms that one may not see are answered as if they were not there; what one may see but not do is refused.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, Literal, cast
 
 from litestar.connection import ASGIConnection
@@ -30,6 +30,10 @@ def needs(need: Need, *statuses: int, guests: bool = False) -> dict[str, Any]:
 def answers(*statuses: int) -> dict[str, Any]:
     """For a route's ``opt``: what its answers may have for status beside those of every such route (openapi.py)."""
     return {"statuses": statuses}
+
+
+ACTS: Mapping[str, Any] = {"acts": True}
+"""For the ``opt`` of a GET that does something: no link elsewhere does it with somebody's cookie (asking.py)."""
 
 
 class Guarding:

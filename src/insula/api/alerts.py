@@ -9,6 +9,7 @@ from litestar.params import FromPath, JSONBody, QueryParameter
 
 from insula.api.access import acting, may, need, needs
 from insula.api.asking import Asked
+from insula.api.audit import Audit
 from insula.api.board import StateBoard
 from insula.api.errors import NotFound, RequestError
 from insula.bus.channel import Channel
@@ -44,6 +45,12 @@ class AlertBoard:
     def find(self, key: str) -> Alert | None:
         return self._board.alerts.get(key)
 
+    def about(self, alert: Alert) -> dict[str, Any]:
+        """For the audit: what it says, of which room and device."""
+        room = self._board.rooms.get(alert.room_id or 0)
+        of = {} if room is None else {"room": room.number}
+        return {"text": alert.text, **of, **({} if alert.device_id is None else {"devices": [alert.device_id]})}
+
     async def acknowledge(self, key: str, by: str) -> Alert:
         """Returns when the part alerts has written it down. Raises NotFound, and Unavailable when it does not."""
         alert = self._board.alerts.get(key)
@@ -63,7 +70,7 @@ class AlertBoard:
         return alert if alert.acknowledged_at else None
 
 
-def alert_routes(board: AlertBoard, store: Store) -> list[HTTPRouteHandler]:
+def alert_routes(board: AlertBoard, store: Store, audit: Audit) -> list[HTTPRouteHandler]:
     @get("/alerts", summary="The alerts that are open; or all, page by page", tags=["operation"], opt=needs("rooms"))
     async def alerts(request: Asked, all: All = False, limit: Limit = 100, before: Before = "") -> dict[str, Any]:
         """Of the rooms that one may see; those of gateways and parts for who may see everything."""
@@ -87,7 +94,9 @@ def alert_routes(board: AlertBoard, store: Store) -> list[HTTPRouteHandler]:
         if alert is None:
             raise NotFound(missing)
         need(request, "manage", alert.room_id, missing)
-        return shown(await board.acknowledge(key, acting(request, data.by if data is not None else "")))
+        by = data.by if data is not None else ""
+        await audit.note(request, "alert acknowledged", key, by, **board.about(alert))
+        return shown(await board.acknowledge(key, acting(request, by)))
 
     return [alerts, acknowledge]
 

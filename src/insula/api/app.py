@@ -15,6 +15,7 @@ from insula.api.access import Guarding, needs
 from insula.api.alerts import AlertBoard, alert_routes
 from insula.api.application import Application
 from insula.api.asking import Asking
+from insula.api.audit import Audit, audit_route
 from insula.api.board import StateBoard
 from insula.api.bodies import check_type
 from insula.api.building import building_routes
@@ -50,7 +51,7 @@ from insula.api.rooms import Rooms, room_routes
 from insula.api.rules import rule_routes
 from insula.api.sessions import session_routes
 from insula.api.statistics import statistics_route
-from insula.api.users import audit_route, right_routes, team_routes, user_routes
+from insula.api.users import right_routes, team_routes, user_routes
 from insula.api.values import LastValues
 from insula.api.why import why_route
 from insula.bus.channel import Channel
@@ -148,34 +149,35 @@ def create_api(
     metrics = Metrics(requests, health, channel, store, live=lambda: window.open + len(stream.clients))
     latest, device_health = Latest(values, clock), DeviceHealth(channel, values, health, alerts, clock)
     rooms, devices = Rooms(channel, board, places), Devices(channel, latest, device_health, board, clock)
-    driving = Driving(commands, channel, store, clock)
-    legacy = legacy_router(LegacyApi(places, commands, values, store, clock, open_to_all=open_legacy))
+    audit = Audit(store, clock)
+    driving = Driving(commands, channel, store, clock, audit)
+    legacy = legacy_router(LegacyApi(places, commands, driving, values, store, clock, open_to_all=open_legacy))
     modern = Router(
         path="/api/v1",
         route_handlers=[
             *command_routes(driving, rooms, devices, channel, store, clock),
             *room_routes(rooms, latest),
             *device_routes(devices),
-            *lease_routes(board, channel, clock),
-            *hands_routes(board, store, clock),
+            *lease_routes(board, channel, clock, audit),
+            *hands_routes(board, store, clock, audit),
             why_route(channel, store, clock),
             *history_routes(channel, rooms, store, clock),
             statistics_route(rooms, store, clock),
-            *alert_routes(alerts, store),
+            *alert_routes(alerts, store, audit),
             device_health_route(device_health),
-            *session_routes(changing),
+            *session_routes(changing, audit),
             *openid_routes(OpenId(changing, providers)),
             *user_routes(changing),
             *team_routes(changing),
             *right_routes(changing),
-            audit_route(changing),
+            audit_route(store),
             live_route(stream, live or Limits()),
             *presence_routes(presence),
             *guest_routes(GuestDoor(changing, board, limits), changing),
             *building_routes(changing),
             *inclusion_routes(changing, inclusions),
-            Router("/bus", route_handlers=bus_routes(channel, window), opt=needs("admin")),
-            Router("/rules", route_handlers=rule_routes(store, clock), opt=needs("manage everything")),
+            Router("/bus", route_handlers=bus_routes(channel, window, audit), opt=needs("admin")),
+            Router("/rules", route_handlers=rule_routes(store, clock, audit), opt=needs("manage everything")),
         ],
         before_request=check_type,
         exception_handlers={Exception: problem},

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from litestar import Request
 from litestar.enums import ScopeType
@@ -21,9 +20,9 @@ Asked = Request[Person | None, Signed | None, Any]
 
 
 class Asking:
-    """ASGI: sets ``user`` and ``auth`` of the scope; None: nobody has signed in. A cookie that comes with a request
-    from another site's page is passed over (Sec-Fetch-Site, Origin; OWASP, cross-site request forgery). ``origins``:
-    other sites whose pages may open a WebSocket."""
+    """ASGI: sets ``user`` and ``auth`` of the scope; None: nobody has signed in. The cookie of a request that acts is
+    passed over unless a page of this server asks (OWASP, cross-site request forgery); one that only reads may come by
+    a link. ``origins``: other sites whose pages may open a WebSocket."""
 
     def __init__(self, app: ASGIApp, people: People, origins: frozenset[str] = frozenset()) -> None:
         self._app = app
@@ -43,13 +42,18 @@ class Asking:
         if bearer[:7].lower() == "bearer ":
             return await self._people.by_token(bearer[7:].strip())
         secret = cookie_of(headers.get(b"cookie", ""))
-        known = scope["type"] == ScopeType.WEBSOCKET and headers.get(b"origin", "") in self._origins
-        if not secret or (not known and _is_foreign(headers, safe=scope.get("method") in SAFE)):
-            return None
-        return await self._people.by_session(secret)
+        return await self._people.by_session(secret) if secret and self._counts(scope, headers) else None
+
+    def _counts(self, scope: Scope, headers: Mapping[bytes, str]) -> bool:
+        """Whether a cookie does."""
+        if scope["type"] == ScopeType.WEBSOCKET:
+            return headers.get(b"origin", "") in self._origins or is_from_here(headers, pageless=True)
+        if scope["method"] not in SAFE:
+            return is_from_here(headers, pageless=True)
+        return not scope["route_handler"].opt.get("acts") or is_from_here(headers, pageless=False)
 
 
-HEADERS = frozenset({b"authorization", b"cookie", b"sec-fetch-site", b"origin", b"host"})
+HEADERS = frozenset({b"authorization", b"cookie", b"sec-fetch-site", b"origin", b"referer", b"host"})
 
 
 def cookie_of(header: str) -> str:
@@ -61,13 +65,17 @@ def cookie_of(header: str) -> str:
     return ""
 
 
-def _is_foreign(headers: Mapping[bytes, str], *, safe: bool) -> bool:
-    """``safe``: a request that changes nothing may come by a link on another site."""
+def is_from_here(headers: Mapping[bytes, str], *, pageless: bool) -> bool:
+    """Whether a page of this server asks. Over plain HTTP browsers tell no Sec-Fetch-Site, and with a GET no Origin.
+    ``pageless``: what is said of requests that no page makes: of programs, typed addresses, links in a mail; a page
+    elsewhere can hide behind that in a GET, but sends Origin with every other method (Fetch, section 3.2)."""
     site = headers.get(b"sec-fetch-site", "")
     if site:
-        return site not in (("same-origin", "none", "same-site", "cross-site") if safe else ("same-origin", "none"))
-    origin = headers.get(b"origin", "")
-    return bool(origin) and not safe and urlsplit(origin).netloc != headers.get(b"host")
+        return site == "same-origin" or (pageless and site == "none")
+    page = headers.get(b"origin") or headers.get(b"referer")
+    if not page:
+        return pageless
+    return page.partition("://")[2].partition("/")[0] == headers.get(b"host") != ""
 
 
 def signed_of(request: Asked) -> Signed:

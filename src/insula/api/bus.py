@@ -10,6 +10,8 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, FromQuery, JSONBody
 from litestar.response import Stream
 
+from insula.api.asking import Asked
+from insula.api.audit import Audit
 from insula.api.errors import NotFound, RequestError, TooLarge
 from insula.bus.channel import Channel
 from insula.bus.port import Outgoing, Record, Start, Subscription
@@ -74,18 +76,19 @@ class BusWindow:
             await subscription.close()
 
 
-def bus_routes(channel: Channel, window: BusWindow) -> list[HTTPRouteHandler]:
+def bus_routes(channel: Channel, window: BusWindow, audit: Audit) -> list[HTTPRouteHandler]:
     @get("/{topic:str}", summary="Follow a topic (one JSON object a line)", tags=["bus"])
     async def follow(topic: FromPath[str], start: FromQuery[Literal["beginning", "end"]] = "end") -> Stream:
         _check(topic)
         return Stream(window.lines(topic, start), media_type="application/x-ndjson")
 
     @post("/{topic:str}", summary="Put a record on a topic", tags=["bus"], status_code=202)
-    async def produce(topic: FromPath[str], data: JSONBody[NewRecord]) -> Put:
+    async def produce(request: Asked, topic: FromPath[str], data: JSONBody[NewRecord]) -> Put:
         _check(topic)
         if topic not in ("knx", "zwave"):
             raise RequestError(f"records of {topic} are made by Insula's own parts")
         value = None if data.value is None else _encode(data.value)
+        await audit.note(request, "record put", topic, key=data.key[:200])
         try:
             await channel.bus.publish([Outgoing(topic, data.key, value)])
         except RecordTooLarge as error:

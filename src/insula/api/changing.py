@@ -6,10 +6,11 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from insula.api.asking import Asked, origin_of
+from insula.api.asking import Asked
+from insula.api.audit import entry_of
 from insula.api.people import People
 from insula.clock import Clock
-from insula.store.audit import Entry, add_entry
+from insula.store.audit import add_entry
 from insula.store.engine import Store
 from insula.store.permissions import rights_changed
 
@@ -23,18 +24,9 @@ class Changing:
     @asynccontextmanager
     async def of(self, request: Asked, action: str, target: str, **details: Any) -> AsyncIterator[AsyncConnection]:
         """All of it happens, with its entry, or nothing. ``details``: what changed; never a secret."""
-        person, now = request.user, self.clock.real()
-        entry = Entry(
-            at=now,
-            account=person.id if person is not None else None,
-            name=person.name if person is not None else "",
-            address=origin_of(request).address,
-            action=action,
-            target=target,
-            details=details,
-        )
+        now = self.clock.real()
         async with self.store.write(alone=True) as connection:
             yield connection
-            await add_entry(connection, entry)
+            await add_entry(connection, entry_of(request, now, action, target, details))
             await rights_changed(connection, f"{action} {target}", now)
         self.people.forget()

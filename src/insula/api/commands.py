@@ -54,12 +54,6 @@ class Commands:
         for listener in self.listeners:
             listener(result)
 
-    async def drive(
-        self, devices: Iterable[tuple[DeviceRecord, str]], value: float, origin: Origin
-    ) -> list[CommandResult | Command]:
-        """Bring the named point of each device to ``value``. A command without a result so far comes back itself."""
-        return await self.send([self.command(device, point, value, origin) for device, point in devices])
-
     async def send(self, commands: Sequence[Command]) -> list[CommandResult | Command]:
         """Put them onto the bus; what becomes of each in time. One without a result so far comes back itself."""
         with self._expected(commands) as results:

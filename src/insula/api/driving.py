@@ -6,7 +6,8 @@ from typing import Any
 import msgspec
 
 from insula.api.access import made_by, need
-from insula.api.asking import Asked, origin_of, signed_of
+from insula.api.asking import Asked, signed_of
+from insula.api.audit import Audit
 from insula.api.commands import Commands
 from insula.api.errors import RequestError, Unprocessable
 from insula.bus.channel import Channel
@@ -33,11 +34,12 @@ class Wish(msgspec.Struct, frozen=True):
 
 
 class Driving:
-    def __init__(self, commands: Commands, channel: Channel, store: Store, clock: Clock) -> None:
+    def __init__(self, commands: Commands, channel: Channel, store: Store, clock: Clock, audit: Audit) -> None:
         self._commands = commands
         self._channel = channel
         self._store = store
         self._clock = clock
+        self._audit = audit
 
     async def carry_out(self, request: Asked, wish: Wish, key: str = "") -> list[Became]:
         """With a key that was used before: what became of the commands of then. Raises Unprocessable when it was used
@@ -46,13 +48,18 @@ class Driving:
             raise RequestError(f"Idempotency-Key: more than {LONGEST_KEY} characters")
         used = keyed(signed_of(request).person.id, key, wish.body) if key else None
         commands = self._new(request, wish)
-        before = await self._write_down(request, wish, commands, used)
+        before = await self._write_down(self._entry(request, wish, commands), commands, used)
         if before is None:
             return await self._commands.send(commands)
         for command in before:
             room = self._channel.devices.room_of(command.device_id)
             need(request, "drive", room, f"no device {command.device_id}")
         return await self._again(before)
+
+    async def act(self, request: Asked, target: str, commands: Sequence[Command], **said: Any) -> list[Became]:
+        """``said``: what was asked, for the audit."""
+        await self._audit.note(request, "command", target, **said, **_sent(commands))
+        return await self._commands.send(commands)
 
     async def find(self, command_id: str) -> Became | None:
         """From memory, else from the database; None: nobody has heard of it."""
@@ -67,7 +74,7 @@ class Driving:
         return [self._commands.command(device, wish.point, wish.value, origin) for device in wish.devices]
 
     async def _write_down(
-        self, request: Asked, wish: Wish, commands: Sequence[Command], used: Keyed | None
+        self, entry: Entry, commands: Sequence[Command], used: Keyed | None
     ) -> Sequence[Command] | None:
         """Who asked for what, before it happens. The commands of the same key from before; None: it is new."""
         now = self._clock.real()
@@ -79,26 +86,13 @@ class Driving:
                 return before[1]
             if used is not None:
                 await add_key(connection, used, commands, now)
-            await add_entry(connection, self._entry(request, wish, commands, now))
+            await add_entry(connection, entry)
         return None
 
-    def _entry(self, request: Asked, wish: Wish, commands: Sequence[Command], now: int) -> Entry:
-        person = signed_of(request).person
-        details: dict[str, Any] = {
-            "point": wish.point,
-            "value": wish.value,
-            "devices": [command.device_id for command in commands],
-            "commands": [command.id for command in commands],
-        }
-        return Entry(
-            at=now,
-            account=person.id,
-            name=person.name,
-            address=origin_of(request).address,
-            action="command",
-            target=wish.target,
-            details=details,
-        )
+    def _entry(self, request: Asked, wish: Wish, commands: Sequence[Command]) -> Entry:
+        room = {device.room_number for device in wish.devices}
+        said = {"point": wish.point, "value": wish.value, "room": min(room), **_sent(commands)}
+        return self._audit.entry(request, "command", wish.target, **said)
 
     async def _again(self, commands: Sequence[Command]) -> list[Became]:
         """Another process may have sent them, and this one may have begun since."""
@@ -109,3 +103,8 @@ class Driving:
                 stored = await results_of(connection, unknown)
         waited = await self._commands.follow([command for command in commands if command.id not in stored])
         return [*stored.values(), *waited]
+
+
+def _sent(commands: Sequence[Command]) -> dict[str, Any]:
+    """For the audit; what became of them is found by their ids."""
+    return {"devices": [one.device_id for one in commands], "commands": [one.id for one in commands]}

@@ -9,6 +9,7 @@ from litestar.params import JSONBody
 
 from insula.api.access import acting, may, need_all, need_everywhere, needs
 from insula.api.asking import Asked
+from insula.api.audit import Audit
 from insula.api.board import StateBoard
 from insula.api.errors import NotFound, RequestError
 from insula.clock import Clock
@@ -50,7 +51,7 @@ class Changed(TypedDict):
     reached: bool
 
 
-def hands_routes(board: StateBoard, store: Store, clock: Clock) -> list[HTTPRouteHandler]:
+def hands_routes(board: StateBoard, store: Store, clock: Clock, audit: Audit) -> list[HTTPRouteHandler]:
     @get("/mode", summary="Which rooms are only observed", tags=["control"], opt=needs("rooms"))
     async def modes(request: Asked) -> Modes:
         """Of the rooms that one may see."""
@@ -67,7 +68,8 @@ def hands_routes(board: StateBoard, store: Store, clock: Clock) -> list[HTTPRout
             raise RequestError("a room or a floor, not both")
         scope = Scope(data.room, data.floor)
         await _check(request, scope)
-        rooms = await set_mode(store, data.mode, scope, acting(request, data.by), clock.real())
+        entry = audit.entry(request, f"mode {data.mode}", str(scope), data.by)
+        rooms = await set_mode(store, data.mode, scope, acting(request, data.by), clock.real(), entry)
         if not rooms and scope != Scope():
             raise NotFound(f"there is no {scope}")
         reached = await board.until(lambda: all(_is(board, room) for room in rooms))

@@ -9,6 +9,7 @@ from litestar.params import FromPath, QueryParameter
 
 from insula.api.access import made_by, may, need, needs
 from insula.api.asking import Asked
+from insula.api.audit import Audit
 from insula.api.board import StateBoard
 from insula.api.errors import NotFound
 from insula.bus.channel import Channel
@@ -19,7 +20,7 @@ from insula.messages import Lease, LeaseEnd
 By = Annotated[str, QueryParameter(description="who does this, at the console", schema_extra={"maxLength": 200})]
 
 
-def lease_routes(board: StateBoard, channel: Channel, clock: Clock) -> list[HTTPRouteHandler]:
+def lease_routes(board: StateBoard, channel: Channel, clock: Clock, audit: Audit) -> list[HTTPRouteHandler]:
     @get("/leases", summary="Who holds which device, and until when", tags=["control"], opt=needs("rooms"))
     async def leases(request: Asked) -> dict[str, Any]:
         """Of the rooms that one may see."""
@@ -37,6 +38,8 @@ def lease_routes(board: StateBoard, channel: Channel, clock: Clock) -> list[HTTP
         lease = board.leases.get(device_id)
         if lease is None:
             raise NotFound(missing)
+        about = {"room": _shown(lease, channel).get("room_number"), "devices": [device_id], "held": lease.owner.kind}
+        await audit.note(request, "lease ended", f"device {device_id}", by, **about)
         await channel.send(LeaseEnd(at=clock.real(), device_id=device_id, origin=made_by(request, by)))
         if not await board.until(lambda: device_id not in board.leases):
             raise Unavailable("no controller has ended the lease")

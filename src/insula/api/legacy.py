@@ -11,10 +11,11 @@ from litestar.openapi.spec import Example
 from litestar.params import QueryParameter
 
 from insula.access.rights import Level
-from insula.api.access import answers, made_by, may, need, needs
-from insula.api.asking import Asked, signed_of
+from insula.api.access import ACTS, answers, made_by, may, need, needs
+from insula.api.asking import Asked
 from insula.api.commands import Commands
-from insula.api.errors import NotFound, RequestError, Unauthorized
+from insula.api.driving import Driving
+from insula.api.errors import NotFound, RequestError
 from insula.api.places import Places
 from insula.api.problems import legacy_failure
 from insula.api.values import LastValues
@@ -30,7 +31,7 @@ HOUR_MS = 3_600_000
 STATUS = {"refused": 409, "failed": 424, "expired": 408}
 """Of a command that was not carried out: Conflict, Failed Dependency, Request Timeout."""
 
-DRIVES = answers(202, 404, *STATUS.values())
+DRIVES = {**ACTS, **answers(202, 404, *STATUS.values())}
 
 Answer = dict[str, Any]
 _EXAMPLE = [Example(value="b9407f30-f5f8-466e-aff9-25556b57fe6d")]
@@ -51,6 +52,7 @@ class LegacyApi:
 
     places: Places
     commands: Commands
+    driving: Driving
     values: LastValues
     store: Store
     clock: Clock
@@ -58,16 +60,10 @@ class LegacyApi:
     """As in 2020, when there were no users."""
 
     def check(self, request: Asked, level: Level, room: BeaconRow) -> None:
-        """Raises Unauthorized, Forbidden; NotFound, as for a beacon that is none, for a room one may not see. A page
-        of another site moves nothing by a cookie: a GET that acts is none for links."""
+        """Raises Forbidden; NotFound, as for a beacon that is none, for a room one may not see."""
         if self.open_to_all:
             return
-        if level == "drive" and not signed_of(request).token and request.headers.get("sec-fetch-site") in FOREIGN:
-            raise Unauthorized("a page of another site may not do this")
         need(request, level, room.room_id, f"no beacon {room.uuid} {room.major}/{room.minor}")
-
-
-FOREIGN = ("cross-site", "same-site")
 
 
 def legacy_router(api: LegacyApi) -> Router:
@@ -166,12 +162,14 @@ async def _drive(
     ]
     if not targets:
         raise NotFound(f"room {room.room_number} has nothing with a {points[-1]}")
-    switches = [target for target in targets if target[1] == "switch"]
-    others = [target for target in targets if target[1] != "switch"]
     origin = made_by(request)
-    outcomes = await api.commands.drive(others, value, origin) if others else []
-    outcomes += await api.commands.drive(switches, float(value > 0), origin) if switches else []
-    return _answer(outcomes, [device for device, _ in others + switches])
+    commands = [
+        api.commands.command(device, point, float(value > 0) if point == "switch" else value, origin)
+        for device, point in targets
+    ]
+    said = {"route": request.url.path, "value": value, "room": room.room_number}
+    outcomes = await api.driving.act(request, f"room {room.room_number}", commands, **said)
+    return _answer(outcomes, [device for device, _ in targets])
 
 
 def _answer(outcomes: list[CommandResult | Command], devices: list[DeviceRecord]) -> Response[Answer]:

@@ -9,6 +9,7 @@ from litestar.params import FromPath, FromQuery, QueryParameter
 
 from insula.api.access import acting, answers
 from insula.api.asking import Asked
+from insula.api.audit import Audit
 from insula.api.bodies import JSON, TEXT, TOML, gives, takes
 from insula.api.errors import NotFound, RequestError
 from insula.building.rules import parse_ruleset
@@ -67,7 +68,7 @@ class NoShadow(TypedDict):
 Answer = Response[Whole]
 
 
-def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
+def rule_routes(store: Store, clock: Clock, audit: Audit) -> list[HTTPRouteHandler]:
     @get("/", summary="The rules in force", tags=["rules"], opt=gives(TEXT))
     async def rules(form: Form = "json") -> Answer:
         return _answer(await rules_in_force(store), form)
@@ -77,8 +78,7 @@ def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
         """The body: TOML (``application/toml``), or a JSON object with ``name`` and ``rules``. Nothing is changed
         unless every rule compiles and names known values; ``faults`` says what is wrong and where."""
         ruleset, text = _read(await request.body(), request.content_type[0])
-        before = await rules_in_force(store)
-        return _summary(await put_rules(store, ruleset, text, acting(request, by), clock.real(), before))
+        return await put_in_force(request, "rules changed", ruleset, text, by)
 
     @get("/shadow", summary="The rules that are only tried", tags=["rules"], opt={**answers(404), **gives(TEXT)})
     async def shadow(form: Form = "json") -> Answer:
@@ -93,11 +93,12 @@ def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
     async def try_out(request: Asked, by: By = "") -> Summary:
         """The body: as of ``PUT /rules``. They drive nothing."""
         ruleset, text = _read(await request.body(), request.content_type[0])
-        return _summary(await put_shadow(store, ruleset, text, acting(request, by), clock.real()))
+        entry = audit.entry(request, "rules tried", _called(ruleset), by)
+        return _summary(await put_shadow(store, ruleset, text, acting(request, by), clock.real(), entry))
 
     @delete("/shadow", summary="Try none any more", tags=["rules"], status_code=200)
     async def try_none(request: Asked, by: By = "") -> NoShadow:
-        await end_shadow(store, acting(request, by), clock.real())
+        await end_shadow(store, acting(request, by), clock.real(), audit.entry(request, "rules tried no more", "", by))
         return {"shadow": None}
 
     @get("/versions", summary="Every version of the rules, the newest first", tags=["rules"])
@@ -113,9 +114,12 @@ def rule_routes(store: Store, clock: Clock) -> list[HTTPRouteHandler]:
     async def restore(request: Asked, version: FromPath[str], by: By = "") -> Summary:
         found = await _find(store, version)
         ruleset, text = _read(found.source.encode(), "application/toml")
-        return _summary(
-            await put_rules(store, ruleset, text, acting(request, by), clock.real(), await rules_in_force(store))
-        )
+        return await put_in_force(request, "rules restored", ruleset, text, by)
+
+    async def put_in_force(request: Asked, action: str, ruleset: RuleSet, text: str, by: str) -> Summary:
+        before = await rules_in_force(store)
+        entry = audit.entry(request, action, _called(ruleset), by, before=_called(before.ruleset))
+        return _summary(await put_rules(store, ruleset, text, acting(request, by), clock.real(), before, entry))
 
     return [rules, apply, shadow, try_out, try_none, versions, version, restore]
 
@@ -126,6 +130,10 @@ async def _find(store: Store, version: str) -> Version:
     if found is None:
         raise NotFound(f"no version {version} of the rules")
     return found
+
+
+def _called(ruleset: RuleSet) -> str:
+    return f"{ruleset.name} {ruleset.version}"
 
 
 def _read(body: bytes, content_type: str) -> tuple[RuleSet, str]:

@@ -8,12 +8,13 @@ from litestar.datastructures import Cookie
 from litestar.handlers import HTTPRouteHandler
 from litestar.params import FromPath, JSONBody
 
-from insula.access.rights import Level
+from insula.access.rights import Level, Person
 from insula.access.secret import TOKEN, digest, new_secret
 from insula.api.access import needs
 from insula.api.asking import COOKIE, Asked, origin_of, public_url, signed_of
+from insula.api.audit import Audit
 from insula.api.changing import Changing
-from insula.api.errors import Forbidden, Unauthorized
+from insula.api.errors import Forbidden, NotFound, Unauthorized
 from insula.api.signed import Signed
 from insula.store.accounts import change_account, checked_name, get_account
 from insula.store.guests import end_guest
@@ -50,7 +51,7 @@ class NewToken(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
     days: Annotated[float, msgspec.Meta(gt=0, le=3660)] | None = None
 
 
-def session_routes(changing: Changing) -> list[HTTPRouteHandler]:
+def session_routes(changing: Changing, audit: Audit) -> list[HTTPRouteHandler]:
     store, people, clock = changing.store, changing.people, changing.clock
 
     @post("/session", summary="Sign in", tags=["people"], status_code=200, opt=needs("nothing", 401, 429))
@@ -105,6 +106,7 @@ def session_routes(changing: Changing) -> list[HTTPRouteHandler]:
         async with store.read() as connection:
             account = await get_account(connection, signed.person.name)
         if not await people.is_right(data.old, account.password):
+            await audit.note(request, "password refused", signed.person.name)
             raise Forbidden("the old password is not right")
         new = await people.hashed(data.new)
         async with changing.of(request, "password", signed.person.name) as connection:
@@ -121,10 +123,12 @@ def session_routes(changing: Changing) -> list[HTTPRouteHandler]:
         async with store.read() as connection:
             return {"tokens": await tokens_of(connection, signed_of(request).person.id)}
 
-    @post("/tokens", summary="A new API token", tags=["people"], opt=needs("sign in"))
+    @post("/tokens", summary="A new API token", tags=["people"], opt=needs("sign in", 404))
     async def make_token(request: Asked, data: JSONBody[NewToken]) -> dict[str, Any]:
-        """``token`` is shown here and never again: only its sum is kept."""
+        """``token`` is shown here and never again: only its sum is kept. 404: a room that one may not see, not even by
+        being there, or that there is not."""
         person = _by_session(request).person
+        await check_rooms(person, data.rooms or ())
         now, secret = clock.real(), new_secret(TOKEN)
         ends_at = None if data.days is None else now + round(data.days * 86_400_000)
         row = TokenRow(0, person.id, checked_name(data.name), data.level, data.rooms, now, ends_at)
@@ -138,6 +142,13 @@ def session_routes(changing: Changing) -> list[HTTPRouteHandler]:
         async with changing.of(request, "token revoked", str(id)) as connection:
             await remove_token(connection, person.id, id)
         return {"revoked": id}
+
+    async def check_rooms(person: Person, rooms: tuple[int, ...]) -> None:
+        """Raises NotFound."""
+        places = await people.places()
+        for room in rooms:
+            if room not in places or person.level(places[room], there=True) is None:
+                raise NotFound(f"no room {room}")
 
     async def shown(signed: Signed) -> dict[str, Any]:
         """``rooms``: what one may do now; ``while_there``: what more one could, by being there."""

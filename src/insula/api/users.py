@@ -1,11 +1,11 @@
-"""Accounts, teams, their rights, and the audit: for administrators."""
+"""Accounts, teams and their rights: for administrators."""
 
 from typing import Any, NotRequired, TypedDict, cast
 
 import msgspec
 from litestar import delete, get, patch, post, put
 from litestar.handlers import HTTPRouteHandler
-from litestar.params import FromPath, FromQuery, JSONBody
+from litestar.params import FromPath, JSONBody
 
 from insula.access.rights import Level, Place, Right
 from insula.api.access import needs
@@ -27,7 +27,6 @@ from insula.store.accounts import (
     remove_team,
     set_members,
 )
-from insula.store.audit import MOST, Entry, Search, search_entries
 from insula.store.permissions import Granted, grant, list_granted, revoke
 from insula.store.sessions import end_sessions
 
@@ -136,12 +135,6 @@ class Taken(TypedDict):
     taken: ShownRight
 
 
-class Entries(TypedDict):
-    """The newest first."""
-
-    entries: list[Entry]
-
-
 def user_routes(changing: Changing) -> list[HTTPRouteHandler]:
     store, people, clock = changing.store, changing.people, changing.clock
 
@@ -236,26 +229,6 @@ def right_routes(changing: Changing) -> list[HTTPRouteHandler]:
         return {"taken": before[0]}
 
     return [rights, give, take]
-
-
-def audit_route(changing: Changing) -> HTTPRouteHandler:
-    @get("/audit", summary="Who did what to which, the newest first", tags=["administration"], opt=needs("admin"))
-    async def audit(
-        request: Asked,
-        name: FromQuery[str] = "",
-        action: FromQuery[str] = "",
-        target: FromQuery[str] = "",
-        since: FromQuery[int] = 0,
-        until: FromQuery[int] = 0,
-        before: FromQuery[int] = 0,
-        limit: FromQuery[int] = 100,
-    ) -> Entries:
-        """``since``, ``until``: ms since 1970; ``before``: the id of the last entry of the page before this one."""
-        wanted = Search(name=name, action=action, target=target, since=since, until=until, before=before)
-        async with changing.store.read() as connection:
-            return {"entries": await search_entries(connection, wanted, max(1, min(limit, MOST)))}
-
-    return audit
 
 
 async def _found(looking: Any) -> Any:

@@ -14,6 +14,7 @@ from insula.building.rules import load_ruleset
 from insula.building.rules_text import export_ruleset
 from insula.errors import RuleError
 from insula.messages import BuildingSettings, Mode, RuleSet
+from insula.store.audit import Entry, note
 from insula.store.changes import add_change
 from insula.store.devices import device_rows, to_struct
 from insula.store.engine import Store
@@ -31,15 +32,16 @@ async def stored_plan(store: Store) -> BuildingPlan:
 
 
 async def import_plan(
-    store: Store, plan: BuildingPlan, at: int | None = None, *, mode: Mode = "active"
+    store: Store, plan: BuildingPlan, at: int | None = None, *, mode: Mode = "active", entry: Entry | None = None
 ) -> list[PlanChange]:
     """Bring the building to ``plan`` in one transaction, with a row for the directory; the changes made.
 
     Devices are known again by gateway and source: they keep their ids. ``at``: ms, real time; None: now. ``mode``: of a
     building that was not there before, if the plan says nothing of it. Rules that the plan changes are in force in
-    place of those edited by hand.
+    place of those edited by hand. ``entry``: of the audit.
     """
     async with store.write(alone=True) as connection:
+        await note(connection, entry)
         return await bring_plan(connection, plan, time.time_ns() // 1_000_000 if at is None else at, mode)
 
 

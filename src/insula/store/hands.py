@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from insula.building.model import BuildingPlan
 from insula.messages import Mode, RoomRecord
+from insula.store.audit import Entry, note
 from insula.store.changes import add_change
 from insula.store.devices import to_struct
 from insula.store.engine import Store
@@ -36,14 +37,17 @@ class Scope(msgspec.Struct, frozen=True):
         return "the building" if self.floor is None else f"floor {self.floor}"
 
 
-async def set_mode(store: Store, mode: Mode, scope: Scope, by: str, at: int) -> list[RoomRecord]:
-    """Give the rooms of the scope this mode; they, as they are then. ``at``: ms, real time. Empty: there is no such
-    room or floor, and nothing was changed."""
+async def set_mode(
+    store: Store, mode: Mode, scope: Scope, by: str, at: int, entry: Entry | None = None
+) -> list[RoomRecord]:
+    """Give the rooms of the scope this mode; they, as they are then. ``at``: ms, real time; ``entry``: of the audit.
+    Empty: there is no such room or floor, and nothing was changed."""
     async with store.write(alone=True) as connection:
         rooms = [room for room in await read_rooms(connection) if scope.holds(room)]
         if not rooms and scope != Scope():
             return []
         await _write(connection, mode, scope, [room.room_id for room in rooms])
+        await note(connection, entry)
         await add_change(connection, f"mode: {scope} {mode}, by {by or 'somebody'}", at)
     return [msgspec.structs.replace(room, mode=mode) for room in rooms]
 

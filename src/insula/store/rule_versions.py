@@ -8,6 +8,7 @@ from sqlalchemy import Row, insert, select
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from insula.messages import RuleSet
+from insula.store.audit import Entry, note
 from insula.store.changes import add_change
 from insula.store.engine import Store
 from insula.store.tables import RuleVersion
@@ -32,31 +33,44 @@ class Version:
     shadow: bool = False
 
 
-async def put_rules(store: Store, ruleset: RuleSet, source: str, by: str, at: int, before: Version | None) -> Version:
+async def put_rules(
+    store: Store,
+    ruleset: RuleSet,
+    source: str,
+    by: str,
+    at: int,
+    before: Version | None,
+    entry: Entry | None = None,
+) -> Version:
     """Put these rules in force, with a row for the directory. ``before``: those in force until now, to be kept as a
-    version if they are none yet."""
+    version if they are none yet; ``entry``: of the audit."""
     async with store.write(alone=True) as connection:
         if before is not None and await find_version(connection, before.ruleset.version) is None:
             await add_version(connection, before.ruleset, before.source, before.by, before.at)
         version = await add_version(connection, ruleset, source, by, at)
         await put_value(connection, EDITED, version.id)
+        await note(connection, entry)
         await add_change(connection, f"rules: {ruleset.name} {ruleset.version}, by {by or 'somebody'}", at)
     return version
 
 
-async def put_shadow(store: Store, ruleset: RuleSet, source: str, by: str, at: int) -> Version:
+async def put_shadow(
+    store: Store, ruleset: RuleSet, source: str, by: str, at: int, entry: Entry | None = None
+) -> Version:
     """Try these rules beside those in force, with a row for the directory."""
     async with store.write(alone=True) as connection:
         version = await add_version(connection, ruleset, source, by, at, shadow=True)
         await put_value(connection, SHADOW, version.id)
+        await note(connection, entry)
         await add_change(connection, f"rules: shadow {ruleset.name} {ruleset.version}, by {by or 'somebody'}", at)
     return version
 
 
-async def end_shadow(store: Store, by: str, at: int) -> None:
+async def end_shadow(store: Store, by: str, at: int, entry: Entry | None = None) -> None:
     """Try none any more."""
     async with store.write(alone=True) as connection:
         await put_value(connection, SHADOW, None)
+        await note(connection, entry)
         await add_change(connection, f"rules: no shadow, by {by or 'somebody'}", at)
 
 
