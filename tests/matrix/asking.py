@@ -64,12 +64,20 @@ async def ask(
     return answer
 
 
-async def ask_late(clock: ManualClock, *question: Any) -> Answer:
-    """Of what may wait for an answer of another part: the clock goes on until it is there."""
-    task = asyncio.ensure_future(ask(*question))
-    while not (await asyncio.wait({task}, timeout=TURN_S))[0]:
-        await clock.advance(1)
-    return task.result()
+class Patience:
+    """For what may wait for an answer of another part: the clock goes on until it is there, for all who wait."""
+
+    def __init__(self, clock: ManualClock) -> None:
+        self._clock = clock
+        self._turn = asyncio.Lock()
+
+    async def ask(self, *question: Any) -> Answer:
+        task = asyncio.ensure_future(ask(*question))
+        while not (await asyncio.wait({task}, timeout=TURN_S))[0]:
+            async with self._turn:
+                if not task.done():
+                    await self._clock.advance(1)
+        return task.result()
 
 
 class Line:

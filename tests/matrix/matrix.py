@@ -16,7 +16,7 @@ from insula.api.app import Api, create_api
 from insula.clock import ManualClock, settle
 from insula.messages import Alert, Command, Lease, Origin
 from tests.flows.house import House, house
-from tests.matrix.asking import Answer, ask, ask_late, filled
+from tests.matrix.asking import Answer, Patience, ask, filled
 from tests.matrix.estate import PER_ROOM, EstateRoom, lay, rooms_of, traces_in
 from tests.matrix.moving_in import move_in
 from tests.matrix.people import Asker, askers
@@ -54,6 +54,9 @@ class Matrix:
     faults: list[str] = field(default_factory=list)
     asked: Counter[tuple[str, str]] = field(default_factory=Counter)
     _visible: dict[str, set[bytes]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._patience = Patience(self.home.clock)
 
     # --- what is asked
 
@@ -117,12 +120,21 @@ class Matrix:
         known: Iterable[bytes] = (),
     ) -> Answer:
         question = (self.app(one), method, path, one.headers, query, body)
-        answer = await (ask_late(self.home.clock, *question) if late else ask(*question))
+        answer = await (self._patience.ask(*question) if late else ask(*question))
         asked = (path.encode(), str(query).encode(), str(body).encode(), *known)
         self.leaks(one, f"{method} {path} {query}", [answer.headers, answer.body], asked)
         if answer.status >= 500 and answer.status != 503:
             self.faults.append(f"error: {method} {path} {query} for {one.name}: {answer.status} {answer.said}")
         return answer
+
+    def report(self) -> None:
+        """Each room's sensor and devices do: what they have measured does not count for ever."""
+        for index, room in enumerate(self.rooms):
+            for point in ("temperature", "humidity", "illuminance"):
+                self.home.zwave.press(room.devices["sensor"], point, 18 + index / 50)
+            self.home.zwave.press(room.devices["sensor"], "motion", 1)
+            self.home.knx.press(room.devices["blind"], "position", 40)
+            self.home.knx.press(room.devices["lamp"], "level", 30)
 
     # --- what was answered
 
@@ -235,14 +247,10 @@ async def another(home: House) -> AsyncIterator[Api]:
 
 
 async def _live_in(it: Matrix) -> None:
-    """Each room's sensor and devices report, a person drives and holds its radiator, and there is an alert of it."""
+    """All report; in each room a person drives and holds the radiator, and there is an alert of it."""
     home, rooms = it.home, it.rooms
-    for index, room in enumerate(rooms):
-        for kind, point in (("sensor", "temperature"), ("sensor", "humidity"), ("sensor", "illuminance")):
-            home.zwave.press(room.devices[kind], point, 18 + index / 50)
-        home.zwave.press(room.devices["sensor"], "motion", 1)
-        home.knx.press(room.devices["blind"], "position", 40)
-        home.knx.press(room.devices["lamp"], "level", 30)
+    it.report()
+    for room in rooms:
         await home.channel.send(*_said(home, room, min(it.drivers[room.id])))
     await settle(200)
     await home.recorded(18 + (len(rooms) - 1) / 50)

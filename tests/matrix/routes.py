@@ -256,6 +256,8 @@ ROUTES: dict[str, Call] = {
 }
 """By method and path, as the application has it; a word after it: another way to call it. ``WS``: a WebSocket."""
 
+LIVE = "/api/v1/live"
+
 
 def command_of(room: EstateRoom) -> str:
     """A command to its radiator that was given."""

@@ -10,9 +10,7 @@ from tests.matrix.estate import PER_ROOM
 from tests.matrix.live import follow
 from tests.matrix.matrix import Matrix, matrix, routes_of
 from tests.matrix.people import Asker
-from tests.matrix.routes import ROUTES, Of, Stream
-
-(LIVE,) = (name.split()[1] for name, call in ROUTES.items() if isinstance(call, Stream))
+from tests.matrix.routes import LIVE, ROUTES, Of
 
 
 @pytest.fixture
