@@ -75,8 +75,11 @@ class House:
             return await self.http.get(route, params={**beacon} | {key: str(value) for key, value in query.items()})
 
     async def get_late(self, route: str, **query: object) -> httpx.Response:
-        """The answer to a request that no gateway answers in time."""
+        """The answer to a request that no gateway answers in time; the database writes it down in a thread first."""
         request = asyncio.create_task(self.get(route, **query))
+        async with asyncio.timeout(10):
+            while not self.api.commands._waiting:
+                await asyncio.sleep(0)
         await settle(200)
         assert not request.done()
         await self.clock.advance(ANSWER_WITHIN_S)
