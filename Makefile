@@ -49,7 +49,6 @@ chaos: .venv/developing ## 10,000 histories, 1,000 moves, 24 hours of faults; ro
 	@$(BIN)/python -m bench.mixed_moves
 	@$(BIN)/python -m bench.chaos 1 2 3
 	@$(BIN)/python -m bench.api_fuzz
-	@PYTHONPATH=. $(BIN)/python -m bench.matrix
 	@PYTHONPATH=. $(BIN)/python -m bench.faults $(ARGS)
 
 constraints: ## pin what a new environment gets today

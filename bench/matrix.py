@@ -1,5 +1,8 @@
-"""Every route, for each of 200 people, in each of 125 rooms and of each of 500 devices: ``make chaos``. Of what changes
-something all that must be refused is asked, and enough of what is allowed. ``make test`` asks a sample (tests/matrix)."""
+"""Every route, for each of 200 people, in each of 125 rooms and of each of 500 devices. Of what changes something all
+that must be refused is asked, and enough of what is allowed. ``make test`` asks a sample (tests/matrix).
+
+``python -m bench.matrix EVERY``: for each EVERY-th of the people alone.
+"""
 
 import asyncio
 import sys
