@@ -20,8 +20,8 @@ async def it(tmp_path: Path) -> AsyncIterator[Matrix]:
 
 
 async def test_nobody_sees_or_does_more_than_they_may_nor_less(it: Matrix) -> None:
-    """Each asks for half of the routes of no room, and for those of a room in one of some rooms. `make chaos` leaves
-    nothing out (bench/matrix.py)."""
+    """Each asks for half of the routes of no room, and for those of a room in one of some rooms.
+    `python -m bench.matrix` leaves nothing out."""
     found = routes_of(it.home.api.app)
     known = {" ".join(name.split()[:2]) for name in ROUTES}
     assert found - known == set(), "say in tests/matrix/routes.py how these are called"
