@@ -19,7 +19,10 @@ QUIET = {
     "aiosqlite": logging.WARNING,
     "httpx": logging.WARNING,
 }
-"""Libraries, and from which level on their own logs are shown; ``debug`` shows all of them."""
+"""Libraries, and from which level on their own logs are shown; ``debug`` shows all of them but ``SECRETIVE``."""
+
+SECRETIVE = {"sqlalchemy": logging.INFO, "aiosqlite": logging.WARNING}
+"""Below that they show what the database holds, and so rooms' codes and hashes of passwords."""
 
 
 def configure(settings: LogSettings) -> None:
@@ -53,4 +56,5 @@ def _send_library_logs_here(processors: list[structlog.typing.Processor], level:
     root.handlers[:] = [handler]
     root.setLevel(level)
     for name, quiet in QUIET.items():
-        logging.getLogger(name).setLevel(logging.DEBUG if level == logging.DEBUG else quiet)
+        shown = SECRETIVE.get(name, logging.DEBUG) if level == logging.DEBUG else quiet
+        logging.getLogger(name).setLevel(shown)

@@ -49,7 +49,9 @@ class MariaDb:
         """A connection that was lost is found out when it is next taken, and replaced."""
         logging.getLogger("asyncmy").setLevel(logging.ERROR)  # "Name 'pk_Log' ignored for PRIMARY key." and so on
         waits = {"connect_timeout": CONNECT_S, "read_timeout": ANSWER_S}
-        engine = create_async_engine(self._url, pool_pre_ping=True, pool_size=POOL, connect_args=waits)
+        engine = create_async_engine(
+            self._url, pool_pre_ping=True, pool_size=POOL, connect_args=waits, hide_parameters=True
+        )
         event.listen(engine.sync_engine, "connect", _prepare)
         event.listen(engine.sync_engine, "begin", _begin)
         return engine

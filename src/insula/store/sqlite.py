@@ -27,7 +27,7 @@ class Sqlite:
 
     def engine(self) -> AsyncEngine:
         Path(self.name).parent.mkdir(parents=True, exist_ok=True)
-        engine = create_async_engine(self._url)
+        engine = create_async_engine(self._url, hide_parameters=True)
         event.listen(engine.sync_engine, "connect", _prepare)
         event.listen(engine.sync_engine, "begin", _begin)
         return engine
