@@ -308,10 +308,7 @@ async def test_acknowledging_what_is_not_there_or_with_nobody_to_write_it_down(w
     watch.home.zwave.cut()
     await watch.live(2)
     await watch.end()
-    asking = asyncio.create_task(watch.home.http.post("/api/v1/alerts/gateway-zwave.away/acknowledge"))
-    await settle(200)
-    await watch.home.clock.advance(3)
-    answer = await asking
+    answer = await watch.home.in_the_end(watch.home.http.post("/api/v1/alerts/gateway-zwave.away/acknowledge"))
     assert (answer.status_code, answer.headers["content-type"]) == (503, "application/problem+json")
     assert "acknowledged_at" not in (await watch.open())[0]
 
