@@ -11,6 +11,7 @@ from insula.access.rights import Place, Right
 from insula.access.secret import TOKEN, digest, new_secret
 from insula.api.app import create_api
 from insula.api.live.door import Limits
+from insula.api.options import ApiOptions
 from insula.building.rules import load_ruleset
 from insula.bus.channel import Channel
 from insula.bus.devices import DeviceIndex
@@ -73,7 +74,7 @@ async def main(folder: str, clients: int, screens: int) -> None:
     bus = MemoryBus(clock)
     await bus.start()
     channel, sock, ready = Channel(bus, DeviceIndex()), listen("127.0.0.1", 0), asyncio.Event()
-    api = create_api(channel, store, clock, live=Limits(per_address=clients))
+    api = create_api(channel, store, clock, options=ApiOptions(live=Limits(per_address=clients)))
     search_seldom()
     async with asyncio.TaskGroup() as tasks:
         tasks.create_task(channel.follow_devices())

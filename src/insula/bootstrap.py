@@ -203,23 +203,20 @@ def _api(at: Installation) -> Part:
     from insula.access.presence import PresenceLimits
     from insula.api.app import create_api
     from insula.api.live.door import Limits
+    from insula.api.options import ApiOptions
 
     settings, of = at.settings, at.settings.presence
-    api = create_api(
-        at.channel,
-        at.store,
-        at.clock,
-        at.instance,
+    options = ApiOptions(
         open_legacy=settings.legacy_routes == "open",
         metrics_readers=settings.api.metrics_readers,
-        limits=PresenceLimits(round(of.lease_s * 1000), round(of.guest_minutes * 60_000), of.audit_rooms),
+        presence=PresenceLimits(round(of.lease_s * 1000), round(of.guest_minutes * 60_000), of.audit_rooms),
         providers=_providers(at) if settings.openid else (),
         public_url=settings.api.public_url,
         live=Limits(settings.api.live_per_person, settings.api.live_per_address),
         origins=settings.api.origins,
         radio=_radio,
     )
-    return ApiServer(at, api)
+    return ApiServer(at, create_api(at.channel, at.store, at.clock, at.instance, options))
 
 
 def _providers(at: Installation) -> "list[Provider]":

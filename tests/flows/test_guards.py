@@ -10,6 +10,7 @@ from litestar.routes import HTTPRoute
 
 from insula.api.access import Need
 from insula.api.app import create_api
+from insula.api.options import ApiOptions
 from insula.clock import settle
 from tests.flows.house import ROOM_1, ROOM_2
 from tests.flows.test_signing_in import Door, door, json
@@ -136,7 +137,7 @@ async def test_a_command_has_its_sender(it: Door) -> None:
 
 
 async def test_an_installation_may_open_the_routes_of_2020(it: Door) -> None:
-    api = create_api(it.home.channel, it.home.store, it.home.clock, "3", open_legacy=True)
+    api = create_api(it.home.channel, it.home.store, it.home.clock, "3", ApiOptions(open_legacy=True))
     await api.places.load()
     nobody = it.browser(api.app)
     assert len(json(await nobody.get("http://insula/get_beacons"))["beacons"]) == 4

@@ -10,6 +10,7 @@ import httpx
 import pytest
 
 from insula.api.app import Api, create_api
+from insula.api.options import ApiOptions
 from insula.api.radio import GONE, SILENT_MS
 from insula.building.demo import demo_building
 from insula.clock import ManualClock, settle
@@ -58,7 +59,9 @@ async def it(tmp_path: Path) -> AsyncIterator[Network]:
     text = demo_building().replace("ws://127.0.0.1:13000", server.url)
     assert server.url in text
     async with house(tmp_path, ManualClock(), text) as home:
-        apis = [create_api(home.channel, home.store, home.clock, name, radio=lambda: inclusion) for name in "56"]
+        apis = [
+            create_api(home.channel, home.store, home.clock, name, ApiOptions(radio=lambda: inclusion)) for name in "56"
+        ]
         running = [asyncio.create_task(api.run()) for api in apis]
         await settle(100)
         yield Network(home, server, apis)

@@ -4,11 +4,13 @@ import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
+import httpx
 import pytest
 from litestar.routes import WebSocketRoute
 from websockets.exceptions import InvalidStatus
 
 from insula.api.app import create_api
+from insula.api.options import ApiOptions
 from tests.flows.house import ROOM_1, console
 from tests.flows.live_client import Follower, following, going_on, served
 from tests.flows.test_signing_in import ANNAS, Door, door, json
@@ -188,7 +190,7 @@ async def test_who_is_not_signed_in_is_refused(it: Door, url: str, headers: dict
 
 async def test_a_page_of_a_site_that_the_settings_name_is_let_in(it: Door) -> None:
     origin = "https://wall.example.org"
-    api = create_api(it.home.channel, it.home.store, it.home.clock, "3", origins=frozenset({origin}))
+    api = create_api(it.home.channel, it.home.store, it.home.clock, "3", ApiOptions(origins=frozenset({origin})))
     running = asyncio.create_task(api.run())
     admin = await it.admin()
     try:
@@ -217,8 +219,8 @@ async def test_so_many_streams_and_no_more(it: Door, url: str) -> None:
     assert await it.signed_in("anna", ANNAS)
 
 
-async def _nested(it: Door, url: str, anna: object, open_: list[Follower]) -> None:
-    async with following(url, it.home.clock, anna) as live:  # type: ignore[arg-type]
+async def _nested(it: Door, url: str, anna: httpx.AsyncClient, open_: list[Follower]) -> None:
+    async with following(url, it.home.clock, anna) as live:
         open_.append(live)
         await _nested(it, url, anna, open_)
 

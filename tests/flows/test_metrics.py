@@ -12,6 +12,7 @@ from prometheus_client.openmetrics.parser import text_string_to_metric_families 
 from prometheus_client.parser import text_string_to_metric_families
 
 from insula.api.app import create_api
+from insula.api.options import ApiOptions
 from insula.api.part_metrics import BY_PART
 from insula.bus.health import EVERY_S
 from insula.errors import InputError
@@ -140,10 +141,10 @@ async def test_who_may_see_everything_reads_it(it: Door) -> None:
 
 async def test_an_address_may_read_it_without_signing_in(it: Door) -> None:
     home = it.home
-    api = create_api(home.channel, home.store, home.clock, "3", metrics_readers="192.0.2.0/28, ::1")
+    api = create_api(home.channel, home.store, home.clock, "3", ApiOptions(metrics_readers="192.0.2.0/28, ::1"))
     assert (await it.browser(api.app, "192.0.2.7").get("http://insula/metrics")).status_code == 200
     assert (await it.browser(api.app, "::1").get("http://insula/metrics")).status_code == 200
     json(await it.browser(api.app, "192.0.2.70").get("http://insula/metrics"), 401)
     json(await it.browser(api.app, "192.0.2.7").get("/users"), 401)
     with pytest.raises(InputError, match="metrics_readers"):
-        create_api(home.channel, home.store, home.clock, "4", metrics_readers="everybody")
+        create_api(home.channel, home.store, home.clock, "4", ApiOptions(metrics_readers="everybody"))

@@ -14,6 +14,7 @@ from joserfc.jwk import OctKey
 
 from insula.api.app import Api, create_api
 from insula.api.openid import BROWSER
+from insula.api.options import ApiOptions
 from insula.api.provider import KEPT_MS, Provider, ProviderSettings
 from insula.clock import ManualClock, settle
 from insula.store.first_admin import first_admin
@@ -37,7 +38,7 @@ class Gate(Door):
         """One more API process, not yet heard of what changes."""
         at = self.home
         provider = Provider(self.settings(**more), at.clock)
-        return create_api(at.channel, at.store, at.clock, "1", providers=[provider])
+        return create_api(at.channel, at.store, at.clock, "1", ApiOptions(providers=[provider]))
 
     async def begun(self, browser: httpx.AsyncClient, next_: str = "/rooms") -> str:
         """The browser has gone to the provider; where that sends it back to."""
@@ -152,7 +153,9 @@ async def test_a_closed_account_stays_out(it: Gate) -> None:
 
 async def test_a_cookie_is_secure_where_browsers_come_by_tls(it: Gate) -> None:
     at, provider = it.home, Provider(it.settings(create_accounts=True), it.home.clock)
-    api = create_api(at.channel, at.store, at.clock, "3", providers=[provider], public_url="https://insula.example/")
+    api = create_api(
+        at.channel, at.store, at.clock, "3", ApiOptions(providers=[provider], public_url="https://insula.example/")
+    )
     browser = it.browser(api.app)
     to = await browser.get(BEGIN)
     assert "Secure" in to.headers["set-cookie"]
@@ -393,7 +396,7 @@ async def test_a_provider_that_takes_no_basic_authentication_gets_the_secret_in_
 async def test_with_the_provider_down_all_else_works_and_no_secret_is_logged(it: Gate) -> None:
     at = it.home
     down = ProviderSettings(name="house", issuer="http://127.0.0.1:1", client_id=CLIENT, client_secret=SECRET)
-    api = create_api(at.channel, at.store, at.clock, "3", providers=[Provider(down, at.clock)])
+    api = create_api(at.channel, at.store, at.clock, "3", ApiOptions(providers=[Provider(down, at.clock)]))
     browser = it.browser(api.app)
     with structlog.testing.capture_logs() as logs:
         said = json(await browser.get(BEGIN), 424)

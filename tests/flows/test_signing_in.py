@@ -13,6 +13,7 @@ import pytest
 from insula.access.attempts import PER_PAIR, WINDOW_MS
 from insula.access.presence import PresenceLimits
 from insula.api.app import Api, create_api
+from insula.api.options import ApiOptions
 from insula.clock import ManualClock, settle
 from insula.store.first_admin import first_admin
 from insula.store.permissions import rights_version
@@ -81,7 +82,7 @@ async def door(folder: Path, limits: PresenceLimits | None = None) -> AsyncItera
     """``limits``: of the other process."""
     async with house(folder, ManualClock()) as home:
         await first_admin(home.store, home.clock, ADMINS)
-        other = create_api(home.channel, home.store, home.clock, "2", limits=limits)
+        other = create_api(home.channel, home.store, home.clock, "2", ApiOptions(presence=limits or PresenceLimits()))
         running = asyncio.create_task(other.run())
         await settle(100)
         try:

@@ -1,59 +1,26 @@
-"""The HTTP application: routes, OpenAPI, and the tasks that keep its memory."""
+"""The parts of one API process, and the tasks that keep its memory. Its routes are in routes.py."""
 
 import asyncio
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
 
-from litestar import Litestar, Router
-from litestar.datastructures import State
+from litestar import Litestar
 from litestar.types import ASGIApp
 
-from insula.access.presence import PresenceLimits
-from insula.api.access import Guarding, needs
-from insula.api.alerts import AlertBoard, alert_routes
-from insula.api.application import Application
-from insula.api.asking import Asking
-from insula.api.audit import Audit, audit_route
 from insula.api.board import StateBoard
-from insula.api.bodies import check_type
-from insula.api.building import building_routes
-from insula.api.bus import BusWindow, bus_routes
+from insula.api.bus import BusWindow
 from insula.api.changing import Changing
-from insula.api.command_routes import command_routes
 from insula.api.commands import Commands
-from insula.api.device_health import DeviceHealth, device_health_route
-from insula.api.devices import Devices, device_routes
-from insula.api.docs import docs_router
-from insula.api.driving import Driving
-from insula.api.guests import GuestDoor, guest_routes
-from insula.api.hands import hands_routes
-from insula.api.health import HealthBoard, health_route
-from insula.api.history import history_routes
-from insula.api.inclusion import inclusion_routes
-from insula.api.latest import Latest
-from insula.api.leases import lease_routes
-from insula.api.legacy import LegacyApi, legacy_router
-from insula.api.live.door import Limits, live_route
+from insula.api.health import HealthBoard
 from insula.api.live.picture import Picture
 from insula.api.live.stream import Stream
-from insula.api.metrics import Metrics, metrics_route
-from insula.api.openapi import openapi_config
-from insula.api.openid import OpenId, openid_routes
+from insula.api.options import USUAL, ApiOptions
 from insula.api.people import People
 from insula.api.places import Places
-from insula.api.presence import PresenceApi, presence_routes
-from insula.api.problems import problem
-from insula.api.radio import Inclusions, Radio, no_radio
+from insula.api.presence import PresenceApi
+from insula.api.radio import Inclusions
 from insula.api.requests import Requests
-from insula.api.rooms import Rooms, room_routes
-from insula.api.rules import rule_routes
-from insula.api.sessions import session_routes
-from insula.api.statistics import statistics_route
-from insula.api.users import right_routes, team_routes, user_routes
+from insula.api.routes import application
 from insula.api.values import LastValues
-from insula.api.why import why_route
 from insula.bus.channel import Channel
 from insula.bus.health import tell_health
 from insula.clock import Clock
@@ -61,18 +28,16 @@ from insula.messages import Health
 from insula.retry import begin_again
 from insula.store.engine import Store
 
-if TYPE_CHECKING:
-    from insula.api.provider import Provider
 
-
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Api:
-    """The parts of one API process."""
+    """``instance``: its name in /health; ``app``: what answers, made of the rest."""
 
     channel: Channel
+    store: Store
     clock: Clock
     instance: str
-    app: Litestar
+    options: ApiOptions
     places: Places
     commands: Commands
     values: LastValues
@@ -80,10 +45,16 @@ class Api:
     window: BusWindow
     board: StateBoard
     people: People
+    changing: Changing
     live: Stream
     presence: PresenceApi
-    requests: Requests
     inclusions: Inclusions
+    requests: Requests
+    app: Litestar = field(init=False)
+
+    def following(self) -> int:
+        """How many follow what happens, now."""
+        return self.window.open + len(self.live.clients)
 
     @property
     def asgi(self) -> ASGIApp:
@@ -114,96 +85,33 @@ class Api:
         return Health(part="api", instance=self.instance, at=self.clock.real())
 
 
-def create_api(
-    channel: Channel,
-    store: Store,
-    clock: Clock,
-    instance: str = "1",
-    *,
-    open_legacy: bool = False,
-    metrics_readers: str = "",
-    limits: PresenceLimits | None = None,
-    providers: Sequence["Provider"] = (),
-    public_url: str = "",
-    live: Limits | None = None,
-    origins: frozenset[str] = frozenset(),
-    radio: Callable[[], Radio] = no_radio,
-) -> Api:
-    """``instance``: its name in /health; ``open_legacy``: the routes of 2020 answer to everybody, as in 2020;
-    ``metrics_readers``: networks that read /metrics without signing in; ``providers``: of OpenID Connect, by which
-    people may sign in; ``public_url``: where browsers reach all this; ``radio``: loads what includes Z-Wave nodes;
-    ``live``: of the live stream, which pages of ``origins`` may open too. Raises InputError."""
-    limits = limits or PresenceLimits()
+def create_api(channel: Channel, store: Store, clock: Clock, instance: str = "1", options: ApiOptions = USUAL) -> Api:
+    """Raises InputError."""
     places, commands = Places(store, channel), Commands(channel, clock)
     values = LastValues(channel, clock, commands.saw)
-    health, window = HealthBoard(channel, clock), BusWindow(channel)
-    board = StateBoard(channel, clock)
-    alerts = AlertBoard(board, channel, clock)
+    health, board = HealthBoard(channel, clock), StateBoard(channel, clock)
     people = People(store, board, clock)
     changing = Changing(store, people, clock)
-    inclusions = Inclusions(store, clock, radio)
-    presence = PresenceApi(changing, places, board, channel, limits)
-    stream = Stream(Picture(channel.devices, values, board, health), people, commands, clock)
-    stream.listen(values, board, channel.devices)
-    requests = Requests()
-    metrics = Metrics(requests, health, channel, store, live=lambda: window.open + len(stream.clients))
-    latest, device_health = Latest(values, clock), DeviceHealth(channel, values, health, alerts, clock)
-    rooms, devices = Rooms(channel, board, places), Devices(channel, latest, device_health, board, clock)
-    audit = Audit(store, clock)
-    driving = Driving(commands, channel, store, clock, audit)
-    legacy = legacy_router(LegacyApi(places, commands, driving, values, store, clock, open_to_all=open_legacy))
-    modern = Router(
-        path="/api/v1",
-        route_handlers=[
-            *command_routes(driving, rooms, devices, channel, store, clock),
-            *room_routes(rooms, latest),
-            *device_routes(devices),
-            *lease_routes(board, channel, clock, audit),
-            *hands_routes(board, store, clock, audit),
-            why_route(channel, store, clock),
-            *history_routes(channel, rooms, store, clock),
-            statistics_route(rooms, store, clock),
-            *alert_routes(alerts, store, audit),
-            device_health_route(device_health),
-            *session_routes(changing, audit),
-            *openid_routes(OpenId(changing, providers)),
-            *user_routes(changing),
-            *team_routes(changing),
-            *right_routes(changing),
-            audit_route(store),
-            live_route(stream, live or Limits()),
-            *presence_routes(presence),
-            *guest_routes(GuestDoor(changing, board, limits), changing),
-            *building_routes(changing),
-            *inclusion_routes(changing, inclusions),
-            Router("/bus", route_handlers=bus_routes(channel, window, audit), opt=needs("admin")),
-            Router("/rules", route_handlers=rule_routes(store, clock, audit), opt=needs("manage everything")),
-        ],
-        before_request=check_type,
-        exception_handlers={Exception: problem},
+    live = Stream(Picture(channel.devices, values, board, health), people, commands, clock)
+    live.listen(values, board, channel.devices)
+    api = Api(
+        channel=channel,
+        store=store,
+        clock=clock,
+        instance=instance,
+        options=options,
+        places=places,
+        commands=commands,
+        values=values,
+        health=health,
+        window=BusWindow(channel),
+        board=board,
+        people=people,
+        changing=changing,
+        live=live,
+        presence=PresenceApi(changing, places, board, channel, options.presence),
+        inclusions=Inclusions(store, clock, options.radio),
+        requests=Requests(),
     )
-    app = Application(
-        route_handlers=[legacy, modern, health_route(health), metrics_route(metrics, metrics_readers), docs_router()],
-        openapi_config=openapi_config(),
-        exception_handlers={Exception: problem},
-        middleware=[partial(Asking, people=people, origins=origins), Guarding],
-        logging_config=None,
-        state=State({"public_url": public_url}),
-    )
-    return Api(
-        channel,
-        clock,
-        instance,
-        app,
-        places,
-        commands,
-        values,
-        health,
-        window,
-        board,
-        people,
-        stream,
-        presence,
-        requests,
-        inclusions,
-    )
+    api.app = application(api)
+    return api

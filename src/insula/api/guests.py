@@ -19,12 +19,13 @@ from insula.access.presence import (
 )
 from insula.access.rights import Level, Person
 from insula.access.secret import digest, new_secret
-from insula.api.access import may, need, needs
+from insula.api.access import needs
 from insula.api.asking import Asked, origin_of, public_url
 from insula.api.board import StateBoard
 from insula.api.bodies import gives
 from insula.api.changing import Changing
 from insula.api.errors import Conflict, NotFound, TooMany, Unauthorized
+from insula.api.rooms import Rooms
 from insula.api.sessions import session_cookie
 from insula.store.attempts import count_attempts, find_attempts
 from insula.store.audit import Entry, add_entry
@@ -154,19 +155,9 @@ class GuestDoor:
         record = self._board.rooms.get(room)
         return f"room {record.number}" if record is not None else ""
 
-    def managed(self, request: Asked, number: int) -> int:
-        """The id of the room of that number that one may manage. Raises NotFound, Forbidden."""
-        missing = f"no room {number}"
-        found = [room.room_id for room in self._board.rooms.values() if room.number == number]
-        seen = [room_id for room_id in found if may(request, "see", room_id)]
-        if not seen:
-            raise NotFound(missing)
-        need(request, "manage", seen[0], missing)
-        return seen[0]
 
-
-def guest_routes(door: GuestDoor, changing: Changing) -> list[HTTPRouteHandler]:
-    return [_coming(door), *_managing(door, changing)]
+def guest_routes(door: GuestDoor, rooms: Rooms, changing: Changing) -> list[HTTPRouteHandler]:
+    return [_coming(door), *_managing(rooms, changing)]
 
 
 def _coming(door: GuestDoor) -> HTTPRouteHandler:
@@ -190,21 +181,25 @@ def _coming(door: GuestDoor) -> HTTPRouteHandler:
     return come
 
 
-def _managing(door: GuestDoor, changing: Changing) -> list[HTTPRouteHandler]:
-    store, clock, rooms = changing.store, changing.clock, needs("rooms")
+def _managing(rooms: Rooms, changing: Changing) -> list[HTTPRouteHandler]:
+    store, clock, needed = changing.store, changing.clock, needs("rooms")
 
-    @get("/rooms/{number:int}/guests", summary="A room's guests, and its code", tags=["guests"], opt=rooms)
+    def managed(request: Asked, number: int) -> int:
+        """Its id. Raises NotFound, Forbidden."""
+        return rooms.find(request, number, "manage").room_id
+
+    @get("/rooms/{number:int}/guests", summary="A room's guests, and its code", tags=["guests"], opt=needed)
     async def shown(request: Asked, number: FromPath[int]) -> Guests:
-        room_id = door.managed(request, number)
+        room_id = managed(request, number)
         async with store.read() as connection:
             code = await code_of(connection, room_id)
             guests = await guests_of(connection, room_id, clock.real())
         return Guests(_code(request, code), [Here(f"guest {one.id}", one.came_at, one.ends_at) for one in guests])
 
-    @put("/rooms/{number:int}/guests", summary="Allow guests in a room, or none", tags=["guests"], opt=rooms)
+    @put("/rooms/{number:int}/guests", summary="Allow guests in a room, or none", tags=["guests"], opt=needed)
     async def allow(request: Asked, number: FromPath[int], data: JSONBody[Allowed]) -> Code:
         """None: those that are there are sent away, and the code opens nothing any more."""
-        room_id = door.managed(request, number)
+        room_id = managed(request, number)
         async with changing.of(request, "guests", f"room {number}", allowed=data.allowed) as connection:
             if not data.allowed:
                 await remove_code(connection, room_id)
@@ -212,10 +207,10 @@ def _managing(door: GuestDoor, changing: Changing) -> list[HTTPRouteHandler]:
                 await put_code(connection, CodeRow(room_id, new_code(), clock.real()))
             return _code(request, await code_of(connection, room_id))
 
-    @post("/rooms/{number:int}/guests/code", summary="A new code for a room", tags=["guests"], opt=rooms)
+    @post("/rooms/{number:int}/guests/code", summary="A new code for a room", tags=["guests"], opt=needed)
     async def renew(request: Asked, number: FromPath[int]) -> Code:
         """The old one opens nothing any more, and who came with it is sent away. Raises NotFound: no guests there."""
-        room_id = door.managed(request, number)
+        room_id = managed(request, number)
         async with changing.of(request, "guests' code renewed", f"room {number}") as connection:
             if await code_of(connection, room_id) is None:
                 raise NotFound("no guests are allowed there")
@@ -226,11 +221,11 @@ def _managing(door: GuestDoor, changing: Changing) -> list[HTTPRouteHandler]:
         "/rooms/{number:int}/guests/code.svg",
         summary="A room's code to print",
         tags=["guests"],
-        opt={**rooms, **gives(SVG)},
+        opt={**needed, **gives(SVG)},
     )
     async def svg(request: Asked, number: FromPath[int]) -> Response[str]:
         """A QR code (ISO/IEC 18004) of the ``url``."""
-        room_id = door.managed(request, number)
+        room_id = managed(request, number)
         async with store.read() as connection:
             code = await code_of(connection, room_id)
         if code is None:
@@ -241,11 +236,11 @@ def _managing(door: GuestDoor, changing: Changing) -> list[HTTPRouteHandler]:
         return Response(drawn, media_type=SVG, headers={"Cache-Control": "no-store"})
 
     @delete(
-        "/rooms/{number:int}/guests", summary="Send a room's guests away", tags=["guests"], status_code=200, opt=rooms
+        "/rooms/{number:int}/guests", summary="Send a room's guests away", tags=["guests"], status_code=200, opt=needed
     )
     async def away(request: Asked, number: FromPath[int]) -> SentAway:
         """The code stays: who has it may come again."""
-        room_id = door.managed(request, number)
+        room_id = managed(request, number)
         async with changing.of(request, "guests sent away", f"room {number}") as connection:
             return SentAway(await send_away(connection, room_id))
 

@@ -18,7 +18,8 @@ from insula.access.presence import NONCE_MS, REFUSED_REPORTS, PresenceLimits, re
 from insula.access.rights import Level, RoomPlace
 from insula.access.secret import digest
 from insula.api.access import needs
-from insula.api.asking import Asked, origin_of, signed_of
+from insula.api.asking import Asked, signed_of
+from insula.api.audit import entry_of
 from insula.api.board import StateBoard
 from insula.api.changing import Changing
 from insula.api.errors import Conflict, NotFound
@@ -27,7 +28,7 @@ from insula.bus.channel import Channel
 from insula.bus.keys import rights_key
 from insula.errors import Unavailable
 from insula.store.attempts import count_attempts, find_attempts
-from insula.store.audit import Entry, add_entry
+from insula.store.audit import add_entry
 from insula.store.guests import forget_guests, room_with_code
 from insula.store.presence import (
     PresenceRow,
@@ -197,17 +198,7 @@ class PresenceApi:
     async def _audit(
         self, connection: AsyncConnection, request: Asked, action: str, details: dict[str, Any], target: str = ""
     ) -> None:
-        person, address = signed_of(request).person, origin_of(request).address
-        entry = Entry(
-            at=self._clock.real(),
-            account=person.id,
-            name=person.name,
-            address=address,
-            action=action,
-            target=target,
-            details=details,
-        )
-        await add_entry(connection, entry)
+        await add_entry(connection, entry_of(request, self._clock.real(), action, target, details))
 
     async def _tell(self, account: int) -> None:
         """Every process looks the person up again: this one now, the others when the bus has told them. Nobody waits

@@ -107,7 +107,7 @@ class Rooms:
         """By building, floor and number. Raises Unavailable while the building is not yet known."""
         self._known()
         rooms = (room for room in self._board.rooms.values() if may(request, "see", room.room_id))
-        return sorted(rooms, key=lambda room: (room.building, room.floor, room.number))
+        return sorted(rooms, key=lambda room: (room.building, self.located(room).building_id, room.floor, room.number))
 
     def find(self, request: Asked, number: int, level: Level = "see") -> RoomRecord:
         """Raises NotFound, Forbidden."""
@@ -132,14 +132,8 @@ class Rooms:
             found.setdefault(row.room_id, []).append(Beacon(row.uuid, row.major, row.minor))
         return found
 
-    def kinds(self) -> dict[int, Counter[str]]:
-        found: dict[int, Counter[str]] = {}
-        for device in self._channel.devices:
-            found.setdefault(device.room_id, Counter())[device.kind] += 1
-        return found
-
     def shown(self, request: Asked, rooms: Iterable[RoomRecord]) -> list[Room]:
-        beacons, kinds = self.beacons(), self.kinds()
+        beacons = self.beacons()
         return [
             Room(
                 id=room.room_id,
@@ -151,7 +145,7 @@ class Rooms:
                 mode=room.mode,
                 level=level_of(request, room.room_id),
                 beacons=beacons.get(room.room_id, []),
-                kinds=dict(kinds.get(room.room_id, {})),
+                kinds=Counter(device.kind for device in self.devices(room)),
                 hand_hold_s=room.hand_hold_s,
                 empty_hold_s=room.empty_hold_s,
             )

@@ -12,7 +12,7 @@ from insula.api.health import HealthBoard
 from insula.api.values import LastValues
 from insula.building.freshness import fresh_until
 from insula.bus.devices import DeviceIndex
-from insula.messages import CommandResult, DeviceRecord, Lease, Origin, Reading
+from insula.messages import CommandResult, Lease, Origin, Reading
 
 Key = tuple[str, int | str, str]
 """``("value", device_id, role)``, ``("lease", device_id, "")``, ``("room", room_id, "")``, ``("alert", key, "")``,
@@ -60,8 +60,6 @@ class Picture:
         self._values = values
         self._board = board
         self._health = health
-        self._by_room: dict[int, list[DeviceRecord]] = {}
-        self._version = -1
 
     def place(self, key: Key) -> int | None:
         """The room that it is in; None: in none, or it is not there."""
@@ -93,7 +91,7 @@ class Picture:
     def _keys(self, sight: Sight) -> Iterator[Key]:
         for room_id in sight.rooms:
             yield "room", room_id, ""
-            for device in self._in_room(room_id):
+            for device in self._devices.in_room(room_id):
                 yield from (("value", device.device_id, point.role) for point in device.points)
                 yield "lease", device.device_id, ""
         for alert in self._board.alerts.values():
@@ -101,13 +99,6 @@ class Picture:
                 yield "alert", alert.key, ""
         if sight.whole:
             yield HEALTH
-
-    def _in_room(self, room_id: int) -> list[DeviceRecord]:
-        if self._version != self._devices.version:
-            self._version, self._by_room = self._devices.version, {}
-            for device in self._devices:
-                self._by_room.setdefault(device.room_id, []).append(device)
-        return self._by_room.get(room_id, [])
 
     def entry(self, key: Key, *, names: bool = True) -> bytes | None:
         """As JSON; None: there is none, or no longer. ``names``: with those of people."""
